@@ -1,0 +1,57 @@
+"""The record of a prediction: the only thing that leaves the scorer.
+
+Everything downstream (tables, files, ranking, thresholds, gMAD, pages) reads these records and never touches torch.
+The names of the fields are a contract with the pipelines of users: fields may be added, none is renamed or dropped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The score of one picture, or the reason why there is none.
+
+    Attributes:
+        path: The path exactly as the caller gave it (or a label for an image in memory).
+        score: 0 to 100, higher is better: 100 x MOS on the scale the weight was calibrated to. None on failure.
+        error: One line that says why there is no score. None on success.
+        model: Name of the weight that gave `score`.
+        spread: Standard deviation of the crop scores, in points on the same scale. None on failure.
+        width: Width in pixels as displayed (after EXIF orientation), None where unknown.
+        height: Height in pixels as displayed, None where unknown.
+        raw: The pooled output of the network before the calibration map (MOS in 0 to 1, not bounded).
+        crops: Number of crops that were pooled.
+        distortion: The distortion that the distortion-aware branch sees, where it was trained to name one.
+        scores: Every model's score by name; with one model just that one.
+    """
+
+    path: str
+    score: float | None
+    error: str | None
+    model: str
+    spread: float | None = None
+    width: int | None = None
+    height: int | None = None
+    raw: float | None = None
+    crops: int | None = None
+    distortion: str | None = None
+    scores: dict[str, float | None] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The record as plain values, in the order of the contract, ready for JSON."""
+        return {
+            "path": self.path,
+            "score": self.score,
+            "error": self.error,
+            "model": self.model,
+            "spread": self.spread,
+            "width": self.width,
+            "height": self.height,
+            "raw": self.raw,
+            "crops": self.crops,
+            "distortion": self.distortion,
+            "scores": dict(self.scores),
+        }
