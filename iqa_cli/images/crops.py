@@ -1,0 +1,168 @@
+"""From a photo to the square crops that the network sees, one at a time.
+
+The crops of one background have weights that sum to 1: pooling is a weighted mean and knows nothing of sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Literal
+
+import numpy as np
+
+from iqa_cli.errors import ImageError
+from iqa_cli.images.photo import Photo
+from iqa_cli.images.policy import Mode, SizePolicy
+
+View = Literal["tiles", "whole", "native"]
+# Gives the rectangle x, y, w, h of a view as uint8 [h, w, 3].
+_Cut = Callable[[int, int, int, int], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Crop:
+    """One square that the network sees.
+
+    Attributes:
+        view: "tiles" (of a picture near the training resolution), "whole" (of the reduced view of a larger
+            one) or "native" (at full resolution).
+        background: Index into the policy's backgrounds; 0 for an opaque picture.
+        weight: Its share of the picture's score over that background.
+        pixels: uint8 [crop, crop, 3], sRGB, C-contiguous.
+    """
+
+    view: View
+    background: int
+    weight: float
+    pixels: np.ndarray
+
+
+def grid_positions(length: int, crop: int) -> list[int]:
+    """Evenly spaced starts of crops that cover 0..length, as few as can be: first 0, last length - crop.
+
+    Args:
+        length: Length to cover, at least `crop`.
+        crop: Length of one crop.
+
+    Raises:
+        ValueError: if `length` is shorter than `crop`, or `crop` under 1.
+    """
+    if crop < 1 or length < crop:
+        raise ValueError(f"a length of {length} cannot be covered by crops of {crop}")
+    count = -(-length // crop)
+    if count == 1:
+        return [0]
+    # Whole-number rounding: the same on every machine.
+    return [(2 * i * (length - crop) + count - 1) // (2 * (count - 1)) for i in range(count)]
+
+
+def count_crops(width: int, height: int, policy: SizePolicy, mode: Mode = "default") -> int:
+    """Number of crops per background that `iter_crops` gives for a picture of this size."""
+    return sum(len(places) for _, _, _, places in _plan(width, height, policy, mode))
+
+
+def iter_crops(photo: Photo, policy: SizePolicy, mode: Mode = "default") -> Iterator[Crop]:
+    """The crops of a photo, lazily: beyond the decoded picture, memory does not grow with its size.
+
+    Args:
+        photo: An open photo; it must stay open until the iterator is used up.
+        policy: What the network was trained for.
+        mode: "default" tiles a picture near the training resolution, and takes a larger one reduced and in
+            native crops. "native" covers the full resolution, all crops with the same weight. "fast" looks
+            at a larger picture reduced only.
+
+    Returns:
+        Crops background by background; the weights over one background sum to 1.
+
+    Raises:
+        ImageError: if a side is shorter than `policy.min_side`.
+        ValueError: for an unknown mode.
+    """
+    if min(photo.width, photo.height) < policy.min_side:
+        raise ImageError(
+            f"{photo.width}x{photo.height} pixels is too small: "
+            f"both sides must have at least {policy.min_side}"
+        )
+    return _generate(photo, policy, _plan(photo.width, photo.height, policy, mode))
+
+
+_Part = tuple[View, tuple[int, int], float, list[tuple[int, int]]]
+
+
+def _plan(width: int, height: int, policy: SizePolicy, mode: Mode) -> list[_Part]:
+    """What is looked at: (view, size of the view, share of the score, upper left corners of the crops)."""
+    if mode not in ("default", "native", "fast"):
+        raise ValueError(f"unknown mode {mode!r}; there are default, native and fast")
+    size = (width, height)
+    if mode == "native":
+        return [("native", size, 1.0, _covering(width, height, policy.crop))]
+    if policy.is_near(width, height):
+        return [("tiles", size, 1.0, _covering(width, height, policy.crop))]
+    whole_size = policy.whole_size(width, height)
+    native_share = 0.0 if mode == "fast" else policy.native_weight
+    parts: list[_Part] = []
+    if native_share < 1:
+        parts.append(("whole", whole_size, 1 - native_share, _covering(*whole_size, policy.crop)))
+    if native_share > 0:
+        parts.append(("native", size, native_share, _spread(width, height, policy)))
+    return parts
+
+
+def _covering(width: int, height: int, crop: int) -> list[tuple[int, int]]:
+    columns, rows = grid_positions(max(width, crop), crop), grid_positions(max(height, crop), crop)
+    return [(x, y) for y, x in product(rows, columns)]
+
+
+def _spread(width: int, height: int, policy: SizePolicy) -> list[tuple[int, int]]:
+    """Corners of about `native_crops` crops, one in the middle of every cell of a grid near the aspect ratio.
+
+    Middles of cells rather than a grid from edge to edge: the corners of a photograph are the least looked
+    at.
+    """
+    crop, wanted = policy.crop, policy.native_crops
+    longer, shorter = max(width, height), min(width, height)
+    # As many cells along a side as keeps them near square; never more than fit without falling on each other.
+    few = min(max(1, round((wanted * shorter / longer) ** 0.5)), -(-shorter // crop))
+    many = min(max(1, wanted // few), -(-longer // crop))
+    columns, rows = (many, few) if width >= height else (few, many)
+    return [
+        (_middle(width, columns, i, crop), _middle(height, rows, j, crop))
+        for j, i in product(range(rows), range(columns))
+    ]
+
+
+def _middle(length: int, cells: int, index: int, crop: int) -> int:
+    """Start of a crop in the middle of a cell, moved inside where the cell is smaller than the crop."""
+    start = ((2 * index + 1) * length - cells * crop) // (2 * cells)
+    return max(0, min(start, length - crop))
+
+
+def _generate(photo: Photo, policy: SizePolicy, parts: list[_Part]) -> Iterator[Crop]:
+    for background in range(photo.n_backgrounds):
+        level = policy.backgrounds[background] if photo.has_alpha else None
+        for view, size, share, places in parts:
+            cut = _cutter(photo, size, policy.kernel, level)
+            for x, y in places:
+                w, h = min(policy.crop, size[0]), min(policy.crop, size[1])
+                pixels = _mirrored(cut(x, y, w, h), policy.crop)
+                yield Crop(view, background, share / len(places), pixels)
+
+
+def _cutter(photo: Photo, size: tuple[int, int], kernel: str, level: int | None) -> _Cut:
+    """How rectangles of a view are had: straight from the photo, or from a reduced copy made once."""
+    if size == (photo.width, photo.height):
+        return lambda x, y, w, h: photo.region(x, y, w, h, level)
+    reduced = photo.resized(*size, kernel, level)
+    return lambda x, y, w, h: reduced[y : y + h, x : x + w]
+
+
+def _mirrored(pixels: np.ndarray, crop: int) -> np.ndarray:
+    """A view smaller than a crop continued by its mirror images on both sides, as often as needed."""
+    missing_y, missing_x = crop - pixels.shape[0], crop - pixels.shape[1]
+    if missing_y or missing_x:
+        before_y, before_x = missing_y // 2, missing_x // 2
+        margins = ((before_y, missing_y - before_y), (before_x, missing_x - before_x), (0, 0))
+        pixels = np.pad(pixels, margins, mode="reflect")
+    return np.ascontiguousarray(pixels)

@@ -1,0 +1,137 @@
+"""What the network sees of a picture of a given size: the one place where the numbers are kept.
+
+The network was trained on 224x224 crops at native scale. Reducing a large photograph erases mild blur,
+noise and JPEG artefacts, while looking only at native crops misses what the whole looks like; so a large
+photograph is seen both ways. The policy travels on the card of a weight, because a score means nothing
+without it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+Mode = Literal["default", "native", "fast"]
+KERNELS = ("lanczos", "bicubic", "hamming", "bilinear", "box")
+
+
+@dataclass(frozen=True)
+class SizePolicy:
+    """How pictures of any size become square crops. Validated at construction (ValueError).
+
+    Attributes:
+        crop: Side of the square crops the network sees, in pixels.
+        near_side: Up to this geometric-mean side sqrt(w * h) a picture is tiled as it is.
+        reduced_side: A larger one is reduced to this geometric-mean side: its whole view.
+        native_crops: About so many native-resolution crops are spread over a larger photograph.
+        native_weight: Weight in 0..1 of the mean of the native crops against the mean of the whole view.
+        min_side: Pictures with a side shorter than this are refused.
+        kernel: Resize kernel of the whole view, one of KERNELS.
+        backgrounds: Grey levels (dark, light) put under transparent pictures; the worse score is kept.
+    """
+
+    crop: int = 224
+    near_side: int = 720
+    reduced_side: int = 512
+    native_crops: int = 9
+    native_weight: float = 0.5
+    min_side: int = 16
+    kernel: str = "lanczos"
+    backgrounds: tuple[int, int] = (32, 224)
+
+    def __post_init__(self) -> None:
+        for name in ("crop", "near_side", "reduced_side", "native_crops", "min_side"):
+            _require_positive_int(name, getattr(self, name))
+        for name in ("near_side", "reduced_side"):
+            if getattr(self, name) < self.crop:
+                raise ValueError(f"size policy: {name} must be at least the crop ({self.crop})")
+        if self.reduced_side > self.near_side:
+            # Otherwise a picture just over the limit would have to be enlarged.
+            raise ValueError("size policy: reduced_side must not exceed near_side")
+        weight = self.native_weight
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight <= 1:
+            raise ValueError(f"size policy: native_weight must be a number in 0..1, not {weight!r}")
+        if self.kernel not in KERNELS:
+            raise ValueError(f"size policy: kernel must be one of {', '.join(KERNELS)}, not {self.kernel!r}")
+        levels = self.backgrounds
+        if not isinstance(levels, tuple) or len(levels) != 2 or not all(_is_level(v) for v in levels):
+            raise ValueError(f"size policy: backgrounds must be two levels in 0..255, not {levels!r}")
+
+    def is_near(self, width: int, height: int) -> bool:
+        """Whether a picture of this size is tiled as it is; if not it counts as a larger photograph."""
+        return self.whole_size(width, height) == (width, height)
+
+    def whole_size(self, width: int, height: int) -> tuple[int, int]:
+        """Size of the whole view: the picture itself up to `near_side`, a reduced copy of a larger one.
+
+        The reduction stops where the shorter side would fall under one crop: a long panorama reduced
+        further would be a thin strip that consists mostly of its own mirror images.
+
+        Returns:
+            (width, height) in pixels, never larger than the picture.
+        """
+        if math.sqrt(width * height) <= self.near_side:
+            return width, height
+        return reduced_size(width, height, self.reduced_side, self.crop)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for the card; `from_dict` gives the same policy back, also by way of JSON."""
+        return {**asdict(self), "backgrounds": list(self.backgrounds)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> SizePolicy:
+        """A policy from the values of `to_dict`; keys that are absent keep their default.
+
+        Raises:
+            ValueError: for an unknown key or a value out of its range.
+        """
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(str(key) for key in values if key not in known)
+        if unknown:
+            raise ValueError(f"size policy: unknown key {', '.join(unknown)}")
+        plain = dict(values)
+        if isinstance(plain.get("backgrounds"), list):
+            plain["backgrounds"] = tuple(plain["backgrounds"])
+        return cls(**plain)
+
+    def describe(self) -> list[str]:
+        """The policy in plain sentences, for the card and for `--help`."""
+        crop, near, reduced = self.crop, self.near_side, self.reduced_side
+        dark, light = self.backgrounds
+        return [
+            f"The network looks at crops of {crop}x{crop} pixels, placed on a fixed grid; nothing is random.",
+            f"A picture of up to {near}x{near} pixels (or that area) is tiled at its own resolution.",
+            f"A larger one is seen twice: reduced to the area of {reduced}x{reduced} pixels ({self.kernel}, "
+            f"the shorter side not under {crop}) and tiled, and in about {self.native_crops} crops at its "
+            f"own resolution, spread evenly over it.",
+            f"Of the score of a larger picture, the native crops count {self.native_weight:.0%} and the "
+            f"reduced view {1 - self.native_weight:.0%}.",
+            "With --native, the full resolution is tiled and all crops count the same.",
+            f"A side under {crop} pixels is mirrored up to {crop}, never enlarged; "
+            f"sides under {self.min_side} are refused.",
+            f"A transparent picture is scored over a dark (grey {dark}) and a light (grey {light}) "
+            f"background; the worse score is kept.",
+        ]
+
+
+def reduced_size(width: int, height: int, side: int, shortest: int) -> tuple[int, int]:
+    """Size of a picture brought down to the geometric mean `side`, its shorter side not under `shortest`.
+
+    Returns:
+        (width, height) in pixels; the size given where that would not be smaller.
+    """
+    scale = max(side / math.sqrt(width * height), shortest / min(width, height))
+    if scale >= 1:
+        return width, height
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _require_positive_int(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"size policy: {name} must be a whole number above 0, not {value!r}")
+
+
+def _is_level(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 255
