@@ -1,0 +1,78 @@
+"""The normalised record of a labelled picture, and the small class that every database becomes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from iqa_cli.errors import DatasetError
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """One labelled picture.
+
+    Attributes:
+        path: Where the file is.
+        name: Its name inside the database, which labels and splits use.
+        mos: Opinion score scaled to 0 to 1 by the database's declared range, higher is better.
+        raw: The score as the database prints it.
+        group: Pictures of one group (same reference, or near-duplicates) never part in a split.
+        ref: Name of the reference picture, for synthetic databases.
+        distortion: Type of distortion, where known.
+        level: Level of distortion, where known.
+        split: Part given by the database or its CSV ("train", "calib", "val", "test"), where there is one.
+        subset: A named subset of the database, where it has any.
+    """
+
+    path: Path
+    name: str
+    mos: float
+    raw: float
+    group: str
+    ref: str | None = None
+    distortion: str | None = None
+    level: int | None = None
+    split: str | None = None
+    subset: str | None = None
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database as read: its declared facts and its records in the order of their names.
+
+    Attributes:
+        name: Key on the command line.
+        records: All labelled pictures, sorted by name.
+        low: Lowest score of the declared range.
+        high: Highest score of the declared range.
+        higher_is_better: Direction of `raw`.
+    """
+
+    name: str
+    records: tuple[ImageRecord, ...]
+    low: float
+    high: float
+    higher_is_better: bool = True
+
+    def part(self, *splits: str) -> tuple[ImageRecord, ...]:
+        """The records of the named parts; "all" is every record.
+
+        Raises:
+            DatasetError: No record carries one of those names.
+        """
+        if splits == ("all",):
+            return self.records
+        for split in splits:
+            if not any(r.split == split for r in self.records):
+                known = ", ".join(sorted({r.split for r in self.records if r.split})) or "none"
+                raise DatasetError(f"{self.name} has no part {split!r}", hint=f"parts: {known}")
+        return tuple(r for r in self.records if r.split in splits)
+
+
+def split_hash(records: Iterable[ImageRecord]) -> str:
+    """SHA-256, as 16 hex digits, over the sorted lines "part TAB name": the identity of a split, whatever the order."""
+    lines = sorted(f"{r.split}\t{r.name}" for r in records)
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:16]

@@ -1,0 +1,169 @@
+"""MFE-Net: Multi-task Feature Enhancement Network for no-reference image quality assessment.
+
+Paper: Li Yu, arXiv 2411.07556, 2024. Published there: three branches (QEN on VAN, DAN on a contrastively pre-trained ResNet-50, HFEN
+with high-frequency modules) and two fusions (AFF for distortion, FFM for high frequencies). Our choices, the text of the paper not being
+available: widths and order of the HFEN, the auxiliary objective, the form of the FFM, the head.
+
+    F_i = QEN stage,  P_i = BN(1x1(D_i)),  A_i = AFF(F_i, P_i),  G_i = FFM(A_i, H_i)          i = 1 .. 4
+    score = head([pool G_1, pool G_2, pool G_3, pool G_4])
+
+Licence of this file: that of the project.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args, get_type_hints
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from iqa_cli.networks.dan import DAN_WIDTHS, FrozenDAN, Projection
+from iqa_cli.networks.fusion import AFF, FFM, AddFusion, ConcatFusion
+from iqa_cli.networks.hfen import HFEN, highpass_target
+from iqa_cli.networks.van import VAN, VAN_SIZES
+
+#: Channel means and deviations of ImageNet, which all three branches expect; applied inside the network.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class MFENetConfig:
+    """The network's shape; each field past `van` is an ablation of the specification.
+
+    Attributes:
+        van: Size of the QEN's VAN: "b0" ships, "b1" to "b3" are larger, "tiny" serves tests.
+        dan: "contrastive", "imagenet" (the start the ResNet-50 was given) or "none" (no distortion branch).
+        dan_strides: "caffe" or "torch", as the ResNet-50's weights need it.
+        fusion: How P enters F: "aff", "add" or "concat".
+        ffm: Whether the FFM brings in the high-frequency maps; without it they are added.
+        hfen: "octave", "laplacian" or "none" (no high-frequency branch, no FFM).
+        auxiliary_weight: Weight of the high-frequency task in the loss; 0 turns it off.
+        head_width: Width of the two hidden layers of the head.
+        dropout: Dropout after the first hidden layer, 0 up to, not including, 1.
+
+    Raises:
+        ValueError: A field is outside of its values.
+    """
+
+    van: str = "b0"
+    dan: Literal["contrastive", "imagenet", "none"] = "contrastive"
+    dan_strides: Literal["torch", "caffe"] = "torch"
+    fusion: Literal["aff", "add", "concat"] = "aff"
+    ffm: bool = True
+    hfen: Literal["octave", "laplacian", "none"] = "octave"
+    auxiliary_weight: float = 0.1
+    head_width: int = 512
+    dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.van not in VAN_SIZES:
+            raise ValueError(f"van must be one of {', '.join(VAN_SIZES)}, not {self.van!r}")
+        for name, hint in get_type_hints(type(self)).items():
+            allowed, value = get_args(hint), getattr(self, name)
+            if allowed and value not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
+        if not isinstance(self.ffm, bool):
+            raise ValueError(f"ffm must be true or false, not {self.ffm!r}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must lie in [0, 1), not {self.dropout!r}")
+        if self.auxiliary_weight < 0 or self.head_width < 1:
+            raise ValueError("auxiliary_weight must not be negative and head_width must be at least 1")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a card."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> MFENetConfig:
+        """The config of a card; an unknown field is a ValueError."""
+        unknown = sorted(set(values) - {f.name for f in fields(cls)})
+        if unknown:
+            raise ValueError(f"unknown MFE-Net option: {', '.join(unknown)}")
+        return cls(**values)
+
+
+class Head(nn.Sequential):
+    """Linear, PReLU, Dropout, Linear, PReLU, Linear: pooled maps [N, C] to scores [N, 1]."""
+
+    def __init__(self, in_features: int, width: int, dropout: float) -> None:
+        super().__init__(
+            nn.Linear(in_features, width),
+            nn.PReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(width, width),
+            nn.PReLU(),
+            nn.Linear(width, 1),
+        )
+
+
+class MFENet(nn.Module):
+    """The fused network. Input RGB [N, 3, H, W] in 0 to 1, any H, W from 64 up; output [N], MOS on a 0 to 1 scale.
+
+    The output is not bounded; higher is better.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: MFENetConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or MFENetConfig()
+        self.qen = VAN(config.van)
+        widths = self.qen.widths
+        self.dan: FrozenDAN | None = None
+        self.hfen: HFEN | None = None
+        if config.dan != "none":
+            fusion = {"aff": AFF, "add": AddFusion, "concat": ConcatFusion}[config.fusion]
+            self.dan = FrozenDAN(config.dan_strides)
+            self.projections = nn.ModuleList(Projection(d, w) for d, w in zip(DAN_WIDTHS, widths, strict=True))
+            self.fusions = nn.ModuleList(fusion(w) for w in widths)
+        if config.hfen != "none":
+            self.hfen = HFEN(widths, config.hfen)
+            if config.ffm:
+                self.ffms = nn.ModuleList(FFM(w) for w in widths)
+        self.head = Head(sum(widths), config.head_width, config.dropout)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
+
+    def _fused(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """G1 to G4 and, where the branch exists, H1 to H4 of normalised RGB."""
+        fused = self.qen.stages(x)
+        if self.dan is not None:
+            joined = zip(self.fusions, self.projections, fused, self.dan(x), strict=True)
+            fused = [fuse(f, project(d)) for fuse, project, f, d in joined]
+        high: list[Tensor] = []
+        if self.hfen is not None:
+            high = self.hfen(x)
+            if self.config.ffm:
+                fused = [ffm(a, h) for ffm, a, h in zip(self.ffms, fused, high, strict=True)]
+            else:
+                fused = [a + h for a, h in zip(fused, high, strict=True)]
+        return fused, high
+
+    def stage_maps(self, rgb: Tensor) -> list[Tensor]:
+        """G1 to G4, [N, width_i, ceil(H / s), ceil(W / s)] with s = 4, 8, 16, 32."""
+        return self._fused((rgb - self.mean) / self.std)[0]
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """Scores [N] of RGB [N, 3, H, W] in 0 to 1."""
+        return self._score(self.stage_maps(rgb))
+
+    def forward_with_auxiliary(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores [N] and the weighted auxiliary loss (a scalar, 0 where the task is off), for training."""
+        maps, high = self._fused((rgb - self.mean) / self.std)
+        auxiliary = rgb.new_zeros(())
+        if self.hfen is not None and self.config.auxiliary_weight > 0:
+            predicted = self.hfen.predict_highpass(high[0])
+            target = highpass_target(rgb, (predicted.shape[-2], predicted.shape[-1]))
+            auxiliary = self.config.auxiliary_weight * F.l1_loss(predicted.float(), target)
+        return self._score(maps), auxiliary
+
+    def _score(self, maps: list[Tensor]) -> Tensor:
+        return self.head(torch.cat([g.mean((2, 3)) for g in maps], 1)).squeeze(1)
+
+    def pretrained_modules(self) -> list[nn.Module]:
+        """Modules that start from learnt features; they train at the lower rate."""
+        return [self.qen]

@@ -1,0 +1,138 @@
+"""Random crops for training: flips, and optionally a distorted copy of the same crop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from iqa_cli.errors import ImageError
+from iqa_cli.images.distortions import DISTORTIONS, LEVELS, distort
+from iqa_cli.images.policy import SizePolicy
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Crops of one step.
+
+    Attributes:
+        rgb: [N, 3, S, S] float in 0 to 1, channels-last.
+        index: [N] positions in the list of pictures.
+        level: [N] level of the distortion laid on, 0 for none.
+        pair: [N] position in the batch of the undistorted crop that a distorted one was made of, -1 for none.
+    """
+
+    rgb: Tensor
+    index: NDArray[np.int64]
+    level: NDArray[np.int64]
+    pair: NDArray[np.int64]
+
+
+def decode_all(paths: Sequence[Path], threads: int = 4) -> list[Image]:
+    """Decode every picture to sRGB uint8 [H, W, 3], kept in memory.
+
+    Raises:
+        ImageError: The first picture that cannot be read, by name: training on fewer pictures than stated would be silent.
+    """
+    from iqa_cli.images.decode import open_photo
+
+    background = SizePolicy().backgrounds[1]
+
+    def decode(path: Path) -> Image:
+        try:
+            with open_photo(path) as photo:
+                return photo.region(0, 0, photo.width, photo.height, background if photo.has_alpha else None)
+        except ImageError as error:
+            raise ImageError(f"{path.name}: {error.message}") from None
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(decode, paths))
+
+
+class CropSampler:
+    """Batches of random crops, the same for the same seed and epoch.
+
+    Args:
+        images: Decoded pictures; a side under `size` is mirrored up to it.
+        size: Side of the crops.
+        batch: Undistorted crops in a batch.
+        distorted: Distorted copies of further crops in a batch, at most `batch`.
+        seed: Seed of everything random here.
+        eligible: Positions of the pictures that distorted copies may be made of; None for all.
+        replace: Whether a distorted copy takes the place of its original instead of joining it.
+    """
+
+    def __init__(
+        self,
+        images: Sequence[Image],
+        size: int,
+        batch: int,
+        distorted: int = 0,
+        seed: int = 0,
+        eligible: Sequence[bool] | None = None,
+        replace: bool = False,
+    ) -> None:
+        self.images, self.size, self.batch, self.distorted = images, size, batch, distorted
+        self.seed, self.eligible, self.replace = seed, eligible, replace
+
+    def steps_per_epoch(self) -> int:
+        """Whole batches in an epoch; the last short one is dropped (AFF normalises over the batch)."""
+        return len(self.images) // self.batch
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch from step `start` on, each made while the one before it trains."""
+        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.images))
+        with ThreadPoolExecutor(1) as pool:
+            pending: Future[Batch] | None = None
+            for step in range(start, self.steps_per_epoch() + 1):
+                following = None
+                if step < self.steps_per_epoch():
+                    chosen = order[step * self.batch : (step + 1) * self.batch]
+                    following = pool.submit(self._make, chosen, (self.seed, epoch, step))
+                if pending is not None:
+                    yield pending.result()
+                pending = following
+
+    def _make(self, chosen: NDArray[np.int64], seed: tuple[int, int, int]) -> Batch:
+        rng = np.random.default_rng(seed)
+        crops = [self._crop(self.images[i], rng) for i in chosen]
+        index, level, pair = list(chosen), [0] * len(chosen), [-1] * len(chosen)
+        candidates = [p for p, i in enumerate(chosen) if self.eligible is None or self.eligible[i]]
+        rng.shuffle(candidates)
+        for position in candidates[: self.distorted]:
+            strength = int(rng.integers(1, LEVELS + 1))
+            name = list(DISTORTIONS)[rng.integers(len(DISTORTIONS))]
+            copy = distort(crops[position], name, strength, rng)
+            if self.replace:
+                crops[position], level[position] = copy, strength
+            else:
+                crops.append(copy)
+                index.append(chosen[position])
+                level.append(strength)
+                pair.append(position)
+        return Batch(to_tensor(np.stack(crops)), np.array(index), np.array(level), np.array(pair))
+
+    def _crop(self, image: Image, rng: np.random.Generator) -> Image:
+        short = [max(0, self.size - side) for side in image.shape[:2]]
+        if any(short):
+            image = np.pad(image, ((0, short[0]), (0, short[1]), (0, 0)), mode="symmetric")
+        y, x = (int(rng.integers(side - self.size + 1)) for side in image.shape[:2])
+        crop = image[y : y + self.size, x : x + self.size]
+        if rng.random() < 0.5:
+            crop = crop[:, ::-1]
+        if rng.random() < 0.5:
+            crop = crop[::-1]
+        return np.ascontiguousarray(crop)
+
+
+def to_tensor(pixels: Image) -> Tensor:
+    """uint8 [N, H, W, 3] to float [N, 3, H, W] in 0 to 1, channels-last in memory."""
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(255)
