@@ -1,0 +1,193 @@
+"""Files that are checked: the `SHA256SUMS` beside them, atomic writing, opening without surprises.
+
+The manifest has the form of coreutils, so that `sha256sum -c SHA256SUMS` in the folder says the same as
+this program.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from io import BufferedReader
+from pathlib import Path
+
+from iqa_cli.errors import WeightsError
+
+MANIFEST = "SHA256SUMS"
+MAX_FILE = 8 * 2**30
+
+
+def one_line(text: str | os.PathLike[str]) -> str:
+    """A name as it may stand in a message: control, escape and undecodable characters are escaped."""
+    name = os.fspath(text)
+    name = name if len(name) <= 300 else f"{name[:200]}...{name[-60:]}"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name)
+
+
+def mebibytes(size: int) -> str:
+    """A size in bytes as a person reads it: "59.6 MiB"."""
+    return f"{size} bytes" if size < 2**20 / 10 else f"{size / 2**20:.1f} MiB"
+
+
+@contextlib.contextmanager
+def open_regular(path: Path) -> Iterator[tuple[BufferedReader, int]]:
+    """The opened file and its size. Looked at before it is opened: opening a FIFO would wait for ever."""
+    try:
+        try:
+            info = path.stat()
+        except ValueError as error:  # a null byte in the name
+            raise WeightsError(f"{one_line(path)}: cannot be read: {error}") from None
+        if stat.S_ISDIR(info.st_mode):
+            raise WeightsError(
+                f"{one_line(path)}: is a folder, not a weight", hint="give the .safetensors file inside it"
+            )
+        if not stat.S_ISREG(info.st_mode):
+            raise WeightsError(f"{one_line(path)}: is no regular file (a pipe, socket or device)")
+        if info.st_size > MAX_FILE:
+            raise WeightsError(
+                f"{one_line(path)}: {info.st_size / 2**30:.0f} GiB is larger than any weight of this program"
+            )
+        with path.open("rb") as file:
+            yield file, info.st_size
+    except OSError as error:
+        raise WeightsError(f"{one_line(path)}: cannot be read: {_reason(error)}") from None
+
+
+def _reason(error: OSError) -> str:
+    return one_line(error.strerror or str(error) or type(error).__name__)
+
+
+def verify_checksum(path: Path) -> bool:
+    """Compare a file with the `SHA256SUMS` beside it, reading it in pieces.
+
+    Returns:
+        True when it is listed and agrees, False when it is not listed.
+
+    Raises:
+        WeightsError: It is listed and differs, or one of the two cannot be read.
+    """
+    expected = listed_checksum(path)
+    if expected is None:
+        return False
+    digest = hashlib.sha256()
+    with open_regular(path) as (file, _):
+        buffer = memoryview(bytearray(2**20))
+        while count := file.readinto(buffer):
+            digest.update(buffer[:count])
+    compare_checksum(path, digest.hexdigest(), expected)
+    return True
+
+
+def listed_checksum(path: Path) -> str | None:
+    """The SHA-256 (hex) that the manifest beside `path` gives for it, None where it gives none."""
+    return _read_manifest(path.parent / MANIFEST).get(path.name)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file and its line in `SHA256SUMS` so that whatever goes wrong leaves the old ones as they were.
+
+    Both are written in full under other names and forced to the disk before either takes its place. The
+    folder is made when it is missing: a long training run should not lose its result for that.
+
+    Raises:
+        WeightsError: No permission, no space, a folder of that name, ...; nothing has been changed.
+    """
+    manifest = path.parent / MANIFEST
+    written: list[Path] = []
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for target in (path, manifest):
+            if target.is_dir():
+                raise IsADirectoryError(0, f"{target.name} is a folder")
+        with _folder_lock(path.parent):
+            sums = _read_manifest(manifest) | {path.name: hashlib.sha256(content).hexdigest()}
+            lines = "".join(_manifest_line(name, sums[name]) for name in sorted(sums))
+            for target, data in ((path, content), (manifest, os.fsencode(lines))):
+                written.append(target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.part"))
+                _write_through(written[-1], data)
+            for temporary, target in zip(tuple(written), (path, manifest), strict=True):
+                temporary.replace(target)
+    except OSError as error:
+        raise WeightsError(f"{one_line(path)}: cannot be written: {_reason(error)}") from None
+    finally:
+        for temporary in written:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def compare_checksum(path: Path, actual: str, expected: str) -> None:
+    """WeightsError when two SHA-256 in hex differ."""
+    if actual != expected:
+        difference = f"{actual[:12]}... instead of {expected[:12]}..."
+        raise WeightsError(
+            f"{one_line(path)}: its SHA-256 is not the one in {MANIFEST} ({difference})",
+            hint="it has been damaged or replaced: get it again, or mend the manifest if the change is yours",
+        )
+
+
+def _read_manifest(path: Path) -> dict[str, str]:
+    """File name -> SHA-256 in hex, of the lines that `sha256sum` writes; {} without a manifest."""
+    try:
+        if not path.is_file():
+            return {}
+        lines = os.fsdecode(path.read_bytes()).split("\n")
+    except OSError as error:
+        raise WeightsError(f"{one_line(path)}: cannot be read: {_reason(error)}") from None
+    sums = {}
+    for number, full in enumerate(lines, start=1):
+        line = full.removesuffix("\r")
+        if not line.strip():
+            continue
+        escaped = line.startswith("\\")
+        digest, mark, name = line.removeprefix("\\").partition(" ")
+        if (
+            len(digest) != 64
+            or set(digest.lower()) - set("0123456789abcdef")
+            or not mark
+            or name[:1] not in (" ", "*")
+        ):
+            raise WeightsError(f"{one_line(path)}: line {number} is not '<sha-256>  <file name>'")
+        name = name[1:]
+        if escaped:  # as sha256sum does for names with a newline or a backslash
+            name = name.replace("\\\\", "\0").replace("\\n", "\n").replace("\\r", "\r").replace("\0", "\\")
+        sums[name] = digest.lower()
+    return sums
+
+
+def _manifest_line(name: str, digest: str) -> str:
+    escaped = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    return f"{'' if escaped == name else chr(92)}{digest}  {escaped}\n"
+
+
+def _write_through(path: Path, data: bytes) -> None:
+    # Not tempfile: its files are for the owner alone, a weight is to be read by whom the umask allows.
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def _folder_lock(folder: Path) -> Iterator[None]:
+    """One writer at a time in a folder, so that two runs do not lose each other's line of the manifest;
+    POSIX only."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        # A file system without locks (some network ones) is no reason to refuse to save.
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+        # The names are on the disk only when the folder is.
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,252 @@
+"""Weights: the only way in and out.
+
+A weight is one safetensors file with its card (`iqa_cli.card`) in the metadata, beside it a `SHA256SUMS`
+and, where it was trained here, the hashes of the pictures it has seen (`iqa_cli.seen`). Nothing here opens
+a pickle. torch is imported only by what touches tensors: finding, listing and reading cards work without
+it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from iqa_cli.card import Card
+from iqa_cli.checksums import one_line, verify_checksum, write_file
+from iqa_cli.errors import WeightsError
+from iqa_cli.finding import (
+    SEEN_SUFFIX,
+    SUFFIX,
+    find_weights,
+    is_weight,
+    list_weights,
+    search_folders,
+    weight_name,
+)
+from iqa_cli.tensorfile import Header, read_file, read_header
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+__all__ = [
+    "find_weights",
+    "list_weights",
+    "load_network",
+    "load_state",
+    "read_card",
+    "save_weights",
+    "search_folders",
+    "verify_checksum",
+    "weight_name",
+]
+
+CARD_KEY = "iqa_card"
+
+_FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+_INTEGERS = {"I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8", "U8": "uint8", "BOOL": "bool"}
+_DTYPES = _FLOATS | _INTEGERS
+_RANDOM_FILLS = frozenset({"normal_", "uniform_", "trunc_normal_", "erfinv_"})
+
+
+def read_card(path: str | os.PathLike[str]) -> Card:
+    """The card of a weight; only the header of the file is read.
+
+    Raises:
+        WeightsError: The file cannot be read, is not safetensors, is damaged, or has no valid card.
+    """
+    return _card_of(Path(path), read_header(Path(path)))
+
+
+def load_state(path: str | os.PathLike[str], *, verify: bool = True) -> tuple[Card, dict[str, Tensor]]:
+    """Card and tensors of a weight.
+
+    Args:
+        path: The file.
+        verify: Compare it with the `SHA256SUMS` beside it, if it is listed there.
+
+    Returns:
+        The card, and the tensors on the CPU: floating ones as float32, whole numbers as stored.
+
+    Raises:
+        WeightsError: As `read_card`; or the checksum differs; or a tensor holds NaN or infinity.
+    """
+    path = Path(path)
+    header, content = read_file(path, verify=verify)
+    card = _card_of(path, header)
+    return card, _tensors(path, header, content)
+
+
+def load_network(name_or_path: str | os.PathLike[str], *, verify: bool = True) -> tuple[Card, nn.Module]:
+    """The network of a weight, filled, in eval mode, float32 on the CPU.
+
+    The header is compared with the network before any memory is spent on either. The random state of torch
+    is not touched.
+
+    Raises:
+        WeightsError: As `find_weights` and `load_state`; or the network is unknown, or its tensors are not
+            those of the file.
+    """
+    import torch
+
+    from iqa_cli.networks.registry import build
+
+    path = find_weights(name_or_path)
+    header = read_header(path)
+    card = _card_of(path, header)
+    name = one_line(path)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            _compare_with_network(name, card, header)
+            with _without_random_fills():
+                network = build(card.network, card.config)
+        network.load_state_dict(load_state(path, verify=verify)[1], assign=True)
+    except WeightsError as error:
+        raise (
+            error if name in error.message else WeightsError(f"{name}: {error.message}", hint=error.hint)
+        ) from None
+    except (RuntimeError, ValueError, TypeError, KeyError, MemoryError, OverflowError) as error:
+        reason = one_line((str(error).splitlines() or [type(error).__name__])[0])
+        raise WeightsError(f"{name}: does not fit the network '{card.network}' ({reason})") from error
+    return card, network.eval()
+
+
+def save_weights(
+    path: str | os.PathLike[str], state_dict: Mapping[str, Tensor], card: Card, *, half: bool = True
+) -> None:
+    """Write a weight and its line in `SHA256SUMS`; the old files stay until the new ones are complete on
+    the disk.
+
+    Args:
+        path: A file that ends in .safetensors; its folder is made when it is missing.
+        state_dict: Tensors by name, on any device; shared memory is written once for each name.
+        card: The card; it is checked again.
+        half: Store convolution and linear weights in float16. All with fewer than two sides longer than 1
+            stay float32 (norms, running statistics, biases, layer scales: few, and sensitive), as does a
+            tensor whose values float16 cannot hold.
+
+    Raises:
+        ValueError: The card is not valid.
+        WeightsError: The name does not end so, a tensor is not finite or of a kind that is not stored, or
+            the disk refuses.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import save
+
+    path = Path(path)
+    name = one_line(path)
+    if not is_weight(path):
+        raise WeightsError(f"{name}: the file of a weight should end in {SUFFIX} (and not in {SEEN_SUFFIX})")
+    stored = {}
+    kinds = {getattr(torch, kind) for kind in _DTYPES.values()}
+    for key, tensor in state_dict.items():
+        if (
+            not isinstance(tensor, torch.Tensor)
+            or tensor.dtype not in kinds
+            or tensor.layout != torch.strided
+        ):
+            raise WeightsError(f"{name}: {one_line(key)} is no tensor that can be stored")
+        values = tensor.detach().cpu()
+        if values.is_floating_point():
+            values = values.float()
+            if not torch.isfinite(values).all():
+                raise WeightsError(
+                    f"{name}: {one_line(key)} holds values that are not finite; nothing was written"
+                )
+            if half and sum(side > 1 for side in values.shape) >= 2 and values.abs().max() <= 65504:
+                values = values.half()
+        stored[key] = values.clone(memory_format=torch.contiguous_format)
+    try:
+        content = save(stored, {CARD_KEY: card.to_json()})
+    except SafetensorError as error:
+        raise WeightsError(f"{name}: cannot be stored: {one_line(str(error))}") from None
+    write_file(path, content)
+
+
+def _card_of(path: Path, header: Header) -> Card:
+    text = header.metadata.get(CARD_KEY)
+    if text is None:
+        raise WeightsError(
+            f"{one_line(path)}: has no card (metadata '{CARD_KEY}')",
+            hint="it was written by another program; iqa_cli.weights.save_weights gives a weight its card",
+        )
+    try:
+        return Card.from_json(text)
+    except ValueError as error:
+        hint = "upgrade iqa-cli" if "newer than this program" in str(error) else None
+        raise WeightsError(
+            f"{one_line(path)}: its card is not valid: {one_line(str(error))}", hint=hint
+        ) from None
+
+
+def _tensors(path: Path, header: Header, content: bytearray) -> dict[str, Tensor]:
+    import torch
+
+    tensors = {}
+    for key, info in header.tensors.items():
+        if info.dtype not in _DTYPES:
+            raise WeightsError(
+                f"{one_line(path)}: {one_line(key)} is of type {info.dtype}, which no network here has"
+            )
+        dtype: torch.dtype = getattr(torch, _DTYPES[info.dtype])
+        if info.start == info.end:
+            values = torch.empty(info.shape, dtype=dtype)
+        else:
+            # Cloned as bytes: the tensor then starts at an aligned address, and does not keep the file in
+            # memory.
+            window = torch.frombuffer(
+                content, dtype=torch.uint8, count=info.end - info.start, offset=info.start
+            )
+            values = window.clone().view(dtype).reshape(info.shape)
+        if info.dtype in _FLOATS:
+            values = values.float()
+            if not torch.isfinite(values).all():
+                raise WeightsError(f"{one_line(path)}: {one_line(key)} holds values that are not finite")
+        tensors[key] = values
+    return tensors
+
+
+def _compare_with_network(name: str, card: Card, header: Header) -> None:
+    """Names and shapes of the file against those of the network, which is laid out without memory for it."""
+    import torch
+
+    from iqa_cli.networks.registry import build
+
+    with torch.device("meta"):
+        wanted = {
+            key: tuple(value.shape) for key, value in build(card.network, card.config).state_dict().items()
+        }
+    stored = {key: info.shape for key, info in header.tensors.items()}
+    if wanted == stored:
+        return
+    differing = [key for key in wanted if key in stored and wanted[key] != stored[key]]
+    parts = [
+        _some("lacks", [key for key in wanted if key not in stored]),
+        _some("has besides", [key for key in stored if key not in wanted]),
+        _some("has in another shape", [f"{key} {stored[key]} for {wanted[key]}" for key in differing]),
+    ]
+    text = "; ".join(part for part in parts if part)
+    raise WeightsError(f"{name}: does not fit the network '{card.network}': it {text}")
+
+
+def _some(verb: str, keys: list[str]) -> str:
+    if not keys:
+        return ""
+    more = f" and {len(keys) - 2} more" if len(keys) > 2 else ""
+    return f"{verb} {', '.join(one_line(key[:80]) for key in keys[:2])}{more}"
+
+
+def _without_random_fills() -> Any:
+    """A context in which a module is built without drawing the random values soon replaced."""
+    from torch.overrides import TorchFunctionMode
+
+    class Skip(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if getattr(func, "__name__", "") in _RANDOM_FILLS and args:
+                return args[0]
+            return func(*args, **(kwargs or {}))
+
+    return Skip()
