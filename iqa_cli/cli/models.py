@@ -1,0 +1,173 @@
+"""`iqa models`: which weights there are, and what each says of itself. Reads headers only; torch is not
+needed."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from iqa_cli.errors import ExitCode, WeightsError
+
+app = typer.Typer(
+    name="models",
+    help="List the weights that can be used, or show the card of one.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+)
+
+_EXAMPLES = "Examples:  iqa models  |  iqa models show mfenet  |  iqa models --format json"
+
+
+class ListFormat(str, Enum):
+    """How the list is printed."""
+
+    table = "table"
+    tsv = "tsv"
+    json = "json"
+
+
+class ShowFormat(str, Enum):
+    """How a card is printed."""
+
+    text = "text"
+    json = "json"
+
+
+@app.callback(invoke_without_command=True, epilog=_EXAMPLES)
+def list_models(
+    context: typer.Context,
+    output: Annotated[
+        ListFormat | None,
+        typer.Option("--format", help="Default: a table on a terminal, tab-separated rows when piped."),
+    ] = None,
+) -> None:
+    """List the weights that can be used, or show the card of one.
+
+    Weights are looked for in $IQA_WEIGHTS, in the installed package and in the source checkout, in this
+    order. A row gives name, network, MiB, range of the score, SRCC of the first result on the card, and
+    file. A weight that cannot be read is a row with the reason; the exit code is then 4.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from iqa_cli.finding import list_weights
+
+    _escape_what_stdout_cannot_show()
+    rows = [_row(path) for path in list_weights()]
+    chosen = output or (ListFormat.table if sys.stdout.isatty() else ListFormat.tsv)
+    if chosen is ListFormat.json:
+        typer.echo(json.dumps(rows, indent=2, allow_nan=False))
+    elif chosen is ListFormat.tsv:
+        for row in rows:
+            typer.echo("\t".join(_cells(row)))
+    else:
+        _print_table(rows)
+    if not rows:
+        typer.echo(
+            "no weights are installed; put .safetensors files into a folder named by IQA_WEIGHTS", err=True
+        )
+    if not rows or any(row["error"] for row in rows):
+        raise typer.Exit(ExitCode.NOT_AVAILABLE)
+
+
+def _complete_name(incomplete: str) -> list[str]:
+    from iqa_cli.finding import list_weights, weight_name
+
+    try:
+        return [name for name in map(weight_name, list_weights()) if name.startswith(incomplete)]
+    except WeightsError:
+        return []
+
+
+@app.command("show")
+def show(
+    name: Annotated[
+        str, typer.Argument(help="Name of a weight, or a .safetensors file.", autocompletion=_complete_name)
+    ],
+    output: Annotated[
+        ShowFormat, typer.Option("--format", help="Text for a reader, or JSON.")
+    ] = ShowFormat.text,
+) -> None:
+    """Print the card of a weight: what its score means, what it was trained on, what was measured, its
+    licence.
+
+    The checksum is compared on the way.
+    """
+    from iqa_cli.cli.card_text import card_lines
+    from iqa_cli.finding import find_weights, list_weights, weight_name
+    from iqa_cli.weights import read_card, verify_checksum
+
+    _escape_what_stdout_cannot_show()
+    path = find_weights(name)
+    card = read_card(path)
+    verified = verify_checksum(path)
+    known = list_weights(all_copies=True)
+    hidden = [str(other) for other in known if path in known and weight_name(other) == weight_name(path)]
+    hidden = [other for other in hidden if other != str(path)]
+    facts: dict[str, Any] = {
+        "file": str(path),
+        "bytes": path.stat().st_size,
+        "checksum": "verified" if verified else "not listed in a SHA256SUMS",
+        "same_name": hidden,
+    }
+    if output is ShowFormat.json:
+        typer.echo(json.dumps({**facts, "card": card.to_dict()}, indent=2, allow_nan=False))
+        return
+    for line in card_lines(card, facts):
+        typer.echo(line)
+
+
+def _escape_what_stdout_cannot_show() -> None:
+    """A card in Chinese on an ASCII terminal is no reason for a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _row(path: Path) -> dict[str, Any]:
+    """One weight as plain values; the reason instead of the card's fields where it cannot be read."""
+    from iqa_cli.finding import weight_name
+    from iqa_cli.weights import read_card
+
+    row: dict[str, Any] = dict.fromkeys(("name", "network", "mib", "range", "srcc", "file", "error"))
+    row |= {"name": weight_name(path), "file": str(path)}
+    try:
+        card = read_card(path)
+        row |= {"network": card.network, "range": card.output["range"], "srcc": card.headline_srcc}
+        row["mib"] = round(path.stat().st_size / 2**20, 1)
+    except WeightsError as error:
+        row["error"] = error.message
+    except OSError as error:
+        row["error"] = f"cannot be read: {error.strerror}"
+    return row
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    from iqa_cli.checksums import one_line
+
+    if row["error"]:
+        return [one_line(row["name"]), "", "", "", "", one_line(row["file"]), one_line(row["error"])]
+    low, high = row["range"]
+    srcc = "" if row["srcc"] is None else f"{row['srcc']:.3f}"
+    name, network, file = (one_line(row[key]) for key in ("name", "network", "file"))
+    return [name, network, f"{row['mib']:.1f}", f"{low:g}-{high:g}", srcc, file, ""]
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("name", "network", "MiB", "range", "SRCC"):
+        table.add_column(heading, justify="right" if heading in ("MiB", "SRCC") else "left", no_wrap=True)
+    table.add_column("file", overflow="fold")
+    for row in rows:
+        *cells, file, error = _cells(row)
+        # Text, not markup: a file may be called "[red]".
+        table.add_row(*map(Text, cells), Text(error, style="red") if error else Text(file))
+    Console(highlight=False).print(table)
