@@ -90,7 +90,7 @@ def check_pixels(width: int, height: int, max_pixels: int) -> None:
     """Raise ImageError if a picture has more than `max_pixels`."""
     if width * height > max_pixels:
         raise ImageError(
-            f"{width}x{height} is {width * height / 1e6:.3g} megapixels, over the limit of "
+            f"{width}x{height} is {round(width * height / 1e6, 1):g} megapixels, over the limit of "
             f"{max_pixels / 1e6:g}",
             hint="raise the limit with --max-pixels if the file is to be trusted",
         )

@@ -1,0 +1,227 @@
+"""Which crops are taken, and that together they are the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from iqa_cli.errors import ImageError
+from iqa_cli.images.crops import Crop, count_crops, grid_positions, iter_crops
+from iqa_cli.images.decode import open_photo
+from iqa_cli.images.photo import Photo
+from iqa_cli.images.policy import Mode, SizePolicy
+
+POLICY = SizePolicy()
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+
+def crops_of(picture: object, mode: Mode = "default", policy: SizePolicy = POLICY) -> list[Crop]:
+    with open_photo(picture) as photo:  # type: ignore[arg-type]
+        return list(iter_crops(photo, policy, mode))
+
+
+def coordinates(width: int, height: int) -> np.ndarray:
+    """A picture whose every pixel tells where it is (up to 4096 a side): x and y in 12 bits each."""
+    y, x = np.mgrid[:height, :width]
+    return np.dstack([x & 255, y & 255, (x >> 8) | (y >> 8) << 4]).astype(np.uint8)
+
+
+def corners(crops: Iterable[Crop]) -> list[tuple[int, int]]:
+    """Upper left corners of crops of a `coordinates` picture."""
+    first = [crop.pixels[0, 0].astype(int) for crop in crops]
+    return [(int(p[0] + ((p[2] & 15) << 8)), int(p[1] + ((p[2] >> 4) << 8))) for p in first]
+
+
+@given(st.integers(1, 400), st.integers(0, 5000))
+def test_grid_covers_evenly_with_the_fewest_crops(crop: int, more: int) -> None:
+    length = crop + more
+    starts = grid_positions(length, crop)
+    assert starts[0] == 0
+    assert starts[-1] == length - crop
+    assert len(starts) == -(-length // crop)
+    steps = np.diff(starts)
+    if len(steps):
+        assert steps.min() >= 1
+        assert steps.max() <= crop
+        assert steps.max() - steps.min() <= 1
+
+
+def test_grid_of_nothing() -> None:
+    with pytest.raises(ValueError, match="cannot be covered"):
+        grid_positions(223, 224)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(16, 9000), st.integers(16, 9000), st.sampled_from(MODES))
+def test_counts_are_small_but_in_native_mode(width: int, height: int, mode: Mode) -> None:
+    number = count_crops(width, height, POLICY, mode)
+    assert number >= 1
+    if mode == "native":
+        assert number == max(1, -(-width // 224)) * max(1, -(-height // 224))
+    elif max(width, height) <= 4 * min(width, height):
+        assert number <= 12 + POLICY.native_crops + 6
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "size",
+    [
+        (224, 224),
+        (16, 16),
+        (100, 700),
+        (512, 512),
+        (720, 720),
+        (721, 721),
+        (1600, 900),
+        (30, 1500),
+        (3000, 40),
+    ],
+)
+def test_weights_and_shapes(size: tuple[int, int], mode: Mode) -> None:
+    crops = crops_of(Image.new("RGB", size, (9, 99, 199)), mode)
+    assert len(crops) == count_crops(*size, POLICY, mode)
+    assert sum(crop.weight for crop in crops) == pytest.approx(1, abs=1e-9)
+    for crop in crops:
+        assert crop.pixels.shape == (224, 224, 3)
+        assert crop.pixels.dtype == np.uint8
+        assert crop.pixels.flags.c_contiguous
+        assert crop.background == 0
+        assert np.abs(crop.pixels.astype(int) - (9, 99, 199)).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(224, 224), (512, 384), (720, 720), (225, 1000), (700, 301)])
+def test_tiles_are_the_picture_itself(size: tuple[int, int]) -> None:
+    picture = coordinates(*size)
+    crops = crops_of(picture)
+    seen = np.zeros(picture.shape[:2], int)
+    for crop, (x, y) in zip(crops, corners(crops), strict=True):
+        assert crop.view == "tiles"
+        assert np.array_equal(crop.pixels, picture[y : y + 224, x : x + 224])
+        seen[y : y + 224, x : x + 224] += 1
+    assert seen.min() >= 1
+    assert {crop.weight for crop in crops} == {1 / len(crops)}
+
+
+def test_native_mode_covers_the_full_resolution() -> None:
+    picture = coordinates(1500, 1100)
+    crops = crops_of(picture, "native")
+    seen = np.zeros(picture.shape[:2], int)
+    for crop, (x, y) in zip(crops, corners(crops), strict=True):
+        assert crop.view == "native"
+        assert np.array_equal(crop.pixels, picture[y : y + 224, x : x + 224])
+        seen[y : y + 224, x : x + 224] += 1
+    assert seen.min() >= 1
+    assert len(crops) == 7 * 5
+
+
+@pytest.mark.parametrize(
+    ("size", "grid"),
+    [
+        ((1600, 1600), (3, 3)),
+        ((2000, 1500), (3, 3)),
+        ((1920, 1080), (4, 2)),
+        ((1080, 1920), (2, 4)),
+        ((4000, 400), (9, 1)),
+    ],
+)
+def test_larger_photograph_is_seen_twice(size: tuple[int, int], grid: tuple[int, int]) -> None:
+    picture = coordinates(*size)
+    crops = crops_of(picture)
+    native = [crop for crop in crops if crop.view == "native"]
+    whole = [crop for crop in crops if crop.view == "whole"]
+    assert len(native) + len(whole) == len(crops)
+    assert sum(crop.weight for crop in native) == pytest.approx(POLICY.native_weight)
+    places = corners(native)
+    for crop, (x, y) in zip(native, places, strict=True):
+        assert np.array_equal(crop.pixels, picture[y : y + 224, x : x + 224])
+    assert (len({x for x, _ in places}), len({y for _, y in places})) == grid
+    # Spread symmetrically: the middle of the crops is the middle of the picture.
+    assert np.mean([x for x, _ in places]) + 112 == pytest.approx(size[0] / 2, abs=1)
+    assert np.mean([y for _, y in places]) + 112 == pytest.approx(size[1] / 2, abs=1)
+
+
+def test_whole_view_is_the_reduced_picture(examples: Path) -> None:
+    with Image.open(examples / "palace.jpg") as small:
+        large = small.convert("RGB").resize((1600, 1200), Image.Resampling.BICUBIC)
+    whole = [crop for crop in crops_of(large) if crop.view == "whole"]
+    assert POLICY.whole_size(1600, 1200) == (591, 443)
+    reduced = np.asarray(large.resize((591, 443), Image.Resampling.LANCZOS)).astype(int)
+    places = [(x, y) for y in grid_positions(443, 224) for x in grid_positions(591, 224)]
+    for crop, (x, y) in zip(whole, places, strict=True):
+        assert np.abs(crop.pixels - reduced[y : y + 224, x : x + 224]).max() <= 2
+
+
+def test_fast_mode_sees_only_the_whole() -> None:
+    assert {crop.view for crop in crops_of(Image.new("RGB", (1600, 1200)), "fast")} == {"whole"}
+    assert {crop.view for crop in crops_of(Image.new("RGB", (600, 500)), "fast")} == {"tiles"}
+
+
+def test_weight_of_one_view_alone() -> None:
+    large = Image.new("RGB", (1600, 1200))
+    assert {crop.view for crop in crops_of(large, policy=SizePolicy(native_weight=0))} == {"whole"}
+    assert {crop.view for crop in crops_of(large, policy=SizePolicy(native_weight=1))} == {"native"}
+
+
+def test_small_picture_is_mirrored_and_never_enlarged() -> None:
+    picture = coordinates(100, 60)
+    (crop,) = crops_of(picture)
+    # Mirror images without the edge repeated have a period of 2 (n - 1).
+    for axis, length, missing in ((1, 100, 124), (0, 60, 164)):
+        steps = (np.arange(224) - missing // 2) % (2 * (length - 1))
+        picture = np.take(picture, np.minimum(steps, 2 * (length - 1) - steps), axis=axis)
+    assert np.array_equal(crop.pixels, picture)
+
+
+def test_long_strip_keeps_its_short_side() -> None:
+    assert POLICY.whole_size(30_000, 30) == (30_000, 30)
+    assert POLICY.whole_size(14_000, 700) == (4480, 224)
+    crops = crops_of(Image.new("RGB", (5000, 120), (1, 2, 3)))
+    assert {crop.view for crop in crops} == {"tiles"}
+    assert len(crops) == -(-5000 // 224)
+
+
+def test_too_small_for_the_policy() -> None:
+    with open_photo(Image.new("RGB", (40, 40))) as photo, pytest.raises(ImageError, match="too small"):
+        iter_crops(photo, SizePolicy(min_side=64))
+
+
+def test_unknown_mode(dog: Image.Image) -> None:
+    with open_photo(dog) as photo, pytest.raises(ValueError, match="unknown mode"):
+        iter_crops(photo, POLICY, "slow")  # type: ignore[arg-type]
+
+
+def test_transparent_picture_over_both_backgrounds() -> None:
+    crops = crops_of(Image.new("RGBA", (300, 250), (0, 0, 0, 0)))
+    assert [crop.background for crop in crops] == [0, 0, 0, 0, 1, 1, 1, 1]
+    for background, level in enumerate(POLICY.backgrounds):
+        mine = [crop for crop in crops if crop.background == background]
+        assert sum(crop.weight for crop in mine) == pytest.approx(1)
+        assert all((crop.pixels == level).all() for crop in mine)
+
+
+def test_crops_are_made_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    region, resized = Photo.region, Photo.resized
+    monkeypatch.setattr(Photo, "region", lambda self, *a: calls.append("region") or region(self, *a))
+    monkeypatch.setattr(Photo, "resized", lambda self, *a: calls.append("resized") or resized(self, *a))
+    with open_photo(Image.new("RGB", (2000, 1500))) as photo:
+        crops = iter_crops(photo, POLICY)
+        assert calls == []
+        assert next(crops).view == "whole"
+        assert calls == ["resized"]
+        first_native = next(crop for crop in crops if crop.view == "native")
+        assert first_native.view == "native"
+        assert calls == ["resized", "region"]
+
+
+def test_crops_are_the_same_every_time(dog: Image.Image) -> None:
+    large = dog.resize((1500, 1861), Image.Resampling.BICUBIC)
+    one, other = crops_of(large), crops_of(large)
+    assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(one, other, strict=True))
