@@ -33,7 +33,7 @@ def stored_as(picture: Image.Image, orientation: int, encoded: Encoded, kind: st
     exif[0x0112] = orientation
     stored = Image.fromarray(np.ascontiguousarray(STORED[orientation](np.asarray(picture))))
     options = {"lossless": True} if kind == "WEBP" else {}
-    return encoded(stored, kind, exif=exif, **options)
+    return encoded(stored, kind, exif=exif.tobytes(), **options)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -144,3 +144,16 @@ def test_closing_twice_is_harmless(dog: Image.Image, encoded: Encoded) -> None:
     photo = open_photo(encoded(dog, "PNG"))
     photo.close()
     photo.close()
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+@pytest.mark.parametrize("kind", ["AVIF", "HEIF"])
+def test_orientation_kept_by_the_container(
+    orientation: int, kind: str, dog: Image.Image, encoded: Encoded
+) -> None:
+    if kind == "HEIF":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    with open_photo(stored_as(dog, orientation, encoded, kind)) as photo:
+        assert (photo.width, photo.height) == dog.size
+        shown = photo.region(0, 0, 432, 536).astype(int)
+    assert np.abs(shown - np.asarray(dog)).mean() < 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import struct
 import threading
 import time
@@ -170,3 +171,27 @@ def test_warnings_of_pillow_stay_inside(
         thread.join()
     assert limit == Image.MAX_IMAGE_PIXELS
     assert [str(warning.message) for warning in recwarn] == []
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM", "JPEG2000"])
+def test_random_damage_ends_in_a_picture_or_in_one_line(
+    kind: str, dog: Image.Image, encoded: Encoded
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    options = {} if kind in ("BMP", "GIF", "PPM", "JPEG2000") else {"exif": exif.tobytes()}
+    data = encoded(dog.resize((108, 134)), kind, **options)
+    chance = random.Random(kind)
+    messages: list[str] = []
+    for _ in range(40):
+        damaged = bytearray(data)
+        for _ in range(chance.choice([1, 3, 20])):
+            damaged[chance.randrange(min(len(data), chance.choice([64, 1000, len(data)])))] ^= (
+                1 << chance.randrange(8)
+            )
+        try:
+            with open_photo(bytes(damaged), max_pixels=4_000_000) as photo:
+                assert photo.resized(32, 32).shape == (32, 32, 3)
+        except ImageError as error:
+            messages.append(error.message)
+    assert all(message.isprintable() for message in messages)
