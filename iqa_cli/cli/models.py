@@ -14,14 +14,38 @@ import typer
 
 from iqa_cli.errors import ExitCode, WeightsError
 
-app = typer.Typer(
-    name="models",
-    help="List the weights that can be used, or show the card of one.",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode=None,
-)
+_LIST_HELP = """\b
+List the weights that can be used.
 
-_EXAMPLES = "Examples:  iqa models  |  iqa models show mfenet  |  iqa models --format json"
+\b
+Examples:
+  iqa models
+  iqa models --format json
+  iqa models show mfenet
+
+\b
+Weights are looked for in $IQA_WEIGHTS, in the installed package and in the
+source checkout, in this order. A row gives name, network, MiB, range of the
+score, SRCC (of the first result on the card) and file. A weight that cannot
+be read is a row with the reason at its end; the exit code is then 4.
+"""
+
+_SHOW_HELP = """\b
+Print the card of a weight.
+
+\b
+Examples:
+  iqa models show mfenet
+  iqa models show ./mine.safetensors --format json
+
+\b
+It tells what a score means, what the weight was trained on, what was measured
+and with which command, and the licence. Its checksum is compared on the way.
+"""
+
+app = typer.Typer(
+    name="models", context_settings={"help_option_names": ["-h", "--help"]}, rich_markup_mode=None
+)
 
 
 class ListFormat(str, Enum):
@@ -39,7 +63,7 @@ class ShowFormat(str, Enum):
     json = "json"
 
 
-@app.callback(invoke_without_command=True, epilog=_EXAMPLES)
+@app.callback(invoke_without_command=True, help=_LIST_HELP)
 def list_models(
     context: typer.Context,
     output: Annotated[
@@ -47,26 +71,24 @@ def list_models(
         typer.Option("--format", help="Default: a table on a terminal, tab-separated rows when piped."),
     ] = None,
 ) -> None:
-    """List the weights that can be used, or show the card of one.
-
-    Weights are looked for in $IQA_WEIGHTS, in the installed package and in the source checkout, in this
-    order. A row gives name, network, MiB, range of the score, SRCC of the first result on the card, and
-    file. A weight that cannot be read is a row with the reason; the exit code is then 4.
-    """
+    """List the weights; nothing where `show` follows."""
     if context.invoked_subcommand is not None:
         return
     from iqa_cli.finding import list_weights
 
     _escape_what_stdout_cannot_show()
     rows = [_row(path) for path in list_weights()]
-    chosen = output or (ListFormat.table if sys.stdout.isatty() else ListFormat.tsv)
+    # The world as `iqa` sees it; none where this app is run on its own.
+    env = context.find_root().obj
+    on_terminal = sys.stdout.isatty() if env is None else env.stdout_is_terminal
+    chosen = output or (ListFormat.table if on_terminal else ListFormat.tsv)
     if chosen is ListFormat.json:
         typer.echo(json.dumps(rows, indent=2, allow_nan=False))
     elif chosen is ListFormat.tsv:
         for row in rows:
             typer.echo("\t".join(_cells(row)))
     else:
-        _print_table(rows)
+        _print_table(rows, colour=env is None or env.colour)
     if not rows:
         typer.echo(
             "no weights are installed; put .safetensors files into a folder named by IQA_WEIGHTS", err=True
@@ -84,7 +106,7 @@ def _complete_name(incomplete: str) -> list[str]:
         return []
 
 
-@app.command("show")
+@app.command("show", help=_SHOW_HELP, short_help="Print the card of a weight.")
 def show(
     name: Annotated[
         str, typer.Argument(help="Name of a weight, or a .safetensors file.", autocompletion=_complete_name)
@@ -93,11 +115,7 @@ def show(
         ShowFormat, typer.Option("--format", help="Text for a reader, or JSON.")
     ] = ShowFormat.text,
 ) -> None:
-    """Print the card of a weight: what its score means, what it was trained on, what was measured, its
-    licence.
-
-    The checksum is compared on the way.
-    """
+    """Print one card, as text for a reader or as JSON with the facts of the file."""
     from iqa_cli.cli.card_text import card_lines
     from iqa_cli.finding import find_weights, list_weights, weight_name
     from iqa_cli.weights import read_card, verify_checksum
@@ -157,7 +175,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
     return [name, network, f"{row['mib']:.1f}", f"{low:g}-{high:g}", srcc, file, ""]
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
+def _print_table(rows: list[dict[str, Any]], *, colour: bool) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -170,4 +188,4 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         *cells, file, error = _cells(row)
         # Text, not markup: a file may be called "[red]".
         table.add_row(*map(Text, cells), Text(error, style="red") if error else Text(file))
-    Console(highlight=False).print(table)
+    Console(highlight=False, no_color=not colour).print(table)
