@@ -16,6 +16,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from iqa_cli.calibration import Calibration, is_number, shown
+from iqa_cli.checksums import one_line
+from iqa_cli.errors import WeightsError
 
 if TYPE_CHECKING:
     from iqa_cli.images.policy import SizePolicy
@@ -113,11 +115,14 @@ class Card:
         """The size policy that the weight was trained and calibrated for.
 
         Raises:
-            ValueError: The card's `input` is no valid policy.
+            WeightsError: The card's `input` is no valid policy.
         """
         from iqa_cli.images.policy import SizePolicy
 
-        return SizePolicy.from_dict(self.input)
+        try:
+            return SizePolicy.from_dict(self.input)
+        except (ValueError, TypeError) as error:
+            raise WeightsError(f"the card of {self.name}: input: {one_line(str(error))}") from None
 
     def to_dict(self) -> dict[str, Any]:
         """The card as plain values, `card_version` first."""

@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iqa_cli.card import LADDER, Calibration, Card, percentile_of, word_for
+from iqa_cli.errors import WeightsError
+from iqa_cli.images.policy import SizePolicy
 
 OUTPUT: dict[str, Any] = {
     "range": [0, 100],
@@ -222,6 +224,16 @@ def test_a_card_changed_to_nonsense_is_not_written() -> None:
     card.results.append({"srcc": float("nan")})
     with pytest.raises(ValueError, match=r"results\.srcc"):
         card.to_json()
+
+
+@pytest.mark.parametrize(
+    "policy", [{"crop": "224"}, {"crop": 0}, {"colour": 1}, {"kernel": ["box"]}, {"backgrounds": 3}]
+)
+def test_a_card_with_a_senseless_size_policy_cannot_be_used(policy: dict[str, Any]) -> None:
+    with pytest.raises(WeightsError, match="the card of tiny: input: ") as caught:
+        make_card(input=policy).policy()
+    assert caught.value.message.isprintable()
+    assert make_card(input=SizePolicy(native_weight=0.25).to_dict()).policy().native_weight == 0.25
 
 
 def test_percentiles() -> None:

@@ -639,3 +639,18 @@ def test_cards_are_read_without_torch(weight: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[:2] == ["tiny True", "[]"]
+
+
+@pytest.mark.parametrize("checkout", [True, False])
+def test_shipped_weights_are_found_in_a_wheel_and_in_a_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkout: bool
+) -> None:
+    """A folder "weights" in site-packages is somebody else's: it counts only beside pyproject.toml."""
+    shipped = put(tmp_path / "iqa_cli" / "_weights" / "shipped.safetensors")
+    beside = put(tmp_path / "weights" / "beside.safetensors")
+    if checkout:
+        (tmp_path / "pyproject.toml").write_text("")
+    monkeypatch.delenv("IQA_WEIGHTS", raising=False)
+    monkeypatch.setattr("iqa_cli.finding.__file__", str(tmp_path / "iqa_cli" / "finding.py"))
+    assert list_weights() == ([beside, shipped] if checkout else [shipped])
+    assert find_weights("shipped") == shipped

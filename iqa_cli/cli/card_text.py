@@ -9,6 +9,7 @@ from typing import Any
 
 from iqa_cli.card import Card
 from iqa_cli.checksums import mebibytes, one_line
+from iqa_cli.errors import WeightsError
 
 _LABEL = 12
 
@@ -62,8 +63,8 @@ def _entry(label: str, *texts: str) -> Iterator[str]:
 def _policy(card: Card) -> list[str]:
     try:
         return card.policy().describe()
-    except ValueError as error:
-        return [f"not valid: {error}"]
+    except WeightsError as error:
+        return [f"not valid: {error.message}"]
 
 
 def _calibration(values: Mapping[str, Any]) -> str:
