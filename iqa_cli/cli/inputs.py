@@ -1,0 +1,250 @@
+"""What is to be scored: files, folders, patterns and lists, as one lazy stream of paths.
+
+Paths are kept exactly as given; the names in a folder are put behind it. Nothing is opened here but to see
+whether a file with an unknown ending is a picture.
+"""
+
+from __future__ import annotations
+
+import glob
+import io
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+from iqa_cli.cli.context import Environment
+from iqa_cli.cli.text import count, printable
+from iqa_cli.errors import UsageError
+
+_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".avif", ".tif", ".tiff"}
+    | {".bmp", ".dib", ".gif", ".heic", ".heif", ".hif", ".jp2", ".ppm", ".pgm"}
+)
+_STDIN = "-"
+
+# First bytes of the formats above, for files whose name does not say what they are.
+_MAGIC = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF....WEBP|II[*+]\0|MM\0[*+]|\0\0\0\x0cjP  "
+    rb"|....ftyp(?:avif|avis|hei[cxms]|hev[cx]|mif1|msf1)|BM....\0\0\0\0",
+    re.DOTALL,
+)
+
+
+@dataclass
+class Inputs:
+    """The stream of paths, and what was noticed while it was read.
+
+    Attributes:
+        paths: Each path once, in order; to be read once. May wait for stdin.
+        total: Number of paths where it is known beforehand.
+        repeated: Inputs left out because the same file had come before.
+        unreadable: Folders that could not be listed.
+    """
+
+    paths: Iterator[str] = field(default_factory=lambda: iter(()))
+    total: int | None = None
+    repeated: int = 0
+    first_repeated: str = ""
+    unreadable: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+    _seen: set[str] = field(default_factory=set)
+
+    def notes(self) -> list[str]:
+        """Lines for a person about what was left out; asked for after the last path."""
+        lines = [f"there are no pictures in {printable(folder)}" for folder in self.empty]
+        if self.repeated:
+            times = count(self.repeated, "input")
+            lines.append(
+                f"{times} given more than once, scored once (first: {printable(self.first_repeated)})"
+            )
+        return lines
+
+
+def gather(
+    arguments: list[str],
+    env: Environment,
+    *,
+    recursive: bool = False,
+    null: bool = False,
+    files_from: str | None = None,
+) -> Inputs:
+    """All inputs of a command line.
+
+    Args:
+        arguments: Paths; folders (with `recursive`), patterns that no shell has expanded, or "-" for a list
+            on stdin.
+        env: Where stdin comes from.
+        recursive: Walk folders.
+        null: Lists are separated by NUL characters instead of line ends. Without arguments it means a list on
+            stdin.
+        files_from: A file with a list, or "-".
+
+    Raises:
+        UsageError: A folder without `recursive`, a list that cannot be read, or nothing to score at all.
+    """
+    arguments = list(arguments)
+    if null and not arguments and files_from is None:
+        arguments = [_STDIN]
+    inputs = Inputs()
+    lists: list[str] = [] if files_from is None else [files_from]
+    for argument in arguments:
+        if argument != _STDIN:
+            _refuse_folder(argument, recursive)
+    streamed = _STDIN in arguments or _STDIN in lists
+    if streamed and env.stdin_is_terminal:
+        raise UsageError(
+            "a list of files is expected on stdin, which is a terminal",
+            hint="for example: find photos -name '*.jpg' | iqa score -",
+        )
+    stdin = _entries(env.stdin, null=null, where="stdin")
+
+    def listed(entries: Iterator[str]) -> Iterator[str]:
+        # Lines of a list are file names, never patterns; folders among them are walked with -r all the same.
+        return chain.from_iterable(_expand(entry, inputs, recursive, patterns=False) for entry in entries)
+
+    stream = chain(
+        chain.from_iterable(
+            listed(stdin) if argument == _STDIN else _expand(argument, inputs, recursive, patterns=True)
+            for argument in arguments
+        ),
+        # stdin that has been read already gives nothing a second time.
+        chain.from_iterable(listed(stdin if name == _STDIN else _from_file(name, null)) for name in lists),
+    )
+    distinct = _distinct(stream, inputs)
+    if not streamed:
+        known = list(distinct)
+        inputs.total = len(known)
+        distinct = iter(known)
+    first = next(distinct, None)
+    if first is None:
+        raise _nothing(inputs, bool(arguments or lists), streamed)
+    inputs.paths = chain((first,), distinct)
+    return inputs
+
+
+def _nothing(inputs: Inputs, given: bool, streamed: bool) -> UsageError:
+    if inputs.unreadable:
+        return UsageError(inputs.unreadable[0])
+    if len(inputs.empty) == 1:
+        return UsageError(f"there are no pictures in {printable(inputs.empty[0])}")
+    if inputs.empty:
+        return UsageError(f"there are no pictures in any of {count(len(inputs.empty), 'folder')}")
+    if not given:
+        return UsageError("nothing to score", hint="give files, folders with -r, or - for a list on stdin")
+    return UsageError("the list on stdin is empty" if streamed else "the list is empty")
+
+
+def _refuse_folder(path: str, recursive: bool) -> None:
+    if not recursive and _is_folder(path):
+        raise UsageError(f"{printable(path)} is a folder", hint="use -r to score the pictures inside")
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
+    except ValueError:  # a NUL character, on some versions of Python
+        return False
+
+
+def _expand(argument: str, inputs: Inputs, recursive: bool, *, patterns: bool) -> Iterator[str]:
+    """A file as it is (also one that is missing: its row will say so), a folder's pictures, a pattern's
+    matches."""
+    if recursive and _is_folder(argument):
+        yield from _walk(argument, inputs)
+    elif patterns and glob.has_magic(argument) and not os.path.lexists(argument):
+        matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - keeps the prefix as given
+        if not matches:
+            raise UsageError(f"no file matches {printable(argument)}")
+        for match in matches:
+            _refuse_folder(match, recursive)
+            yield from _expand(match, inputs, recursive, patterns=False)
+    else:
+        yield argument
+
+
+def _walk(folder: str, inputs: Inputs) -> Iterator[str]:
+    """The pictures below a folder: sorted by name, those of a folder before those of its sub-folders.
+
+    What begins with a dot is hidden and left out; links to folders are not followed, so no loop is possible.
+    """
+    any_found = False
+
+    def failed(error: OSError) -> None:
+        inputs.unreadable.append(f"{printable(str(error.filename))}: cannot be listed: {error.strerror}")
+
+    for parent, folders, names in os.walk(folder, onerror=failed):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = os.path.join(parent, name)  # noqa: PTH118 - a Path would drop the "./" that was given
+            if not name.startswith(".") and is_picture(path):
+                any_found = True
+                yield path
+    if not any_found and not inputs.unreadable:
+        inputs.empty.append(folder)
+
+
+def is_picture(path: str) -> bool:
+    """By its name, so that a damaged photo gets its row; otherwise by its first bytes."""
+    if Path(path).suffix.lower() in _SUFFIXES:
+        return True
+    try:
+        if not Path(path).is_file():
+            return False
+        with Path(path).open("rb") as stream:
+            return _MAGIC.match(stream.read(16)) is not None
+    except OSError:
+        return False
+
+
+def _distinct(paths: Iterable[str], inputs: Inputs) -> Iterator[str]:
+    for path in paths:
+        try:
+            # Also the same file for a disk that ignores case on Windows.
+            real = os.path.normcase(os.path.realpath(path))
+        except (OSError, ValueError):
+            real = path
+        if real in inputs._seen:
+            inputs.repeated += 1
+            inputs.first_repeated = inputs.first_repeated or path
+            continue
+        inputs._seen.add(real)
+        yield path
+
+
+def _from_file(name: str, null: bool) -> Iterator[str]:
+    try:
+        with Path(name).open("rb") as stream:
+            yield from _entries(stream, null=null, where=name)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"the list {printable(name)} cannot be read: {reason}") from None
+
+
+def _entries(stream: BinaryIO, *, null: bool, where: str) -> Iterator[str]:
+    """The names of a list as soon as they arrive; empty ones are left out."""
+    for number, line in enumerate(_split_at_null(stream) if null else stream):
+        entry = line if null else line.rstrip(b"\n").removesuffix(b"\r")
+        if number == 0:
+            entry = entry.removeprefix(b"\xef\xbb\xbf")
+        if b"\0" in entry:
+            raise UsageError(
+                f"the list on {printable(where)} contains NUL characters", hint="read it with -0"
+            )
+        if entry:
+            # Bytes that are no UTF-8 survive as lone surrogates, as in sys.argv.
+            yield os.fsdecode(entry)
+
+
+def _split_at_null(stream: BinaryIO) -> Iterator[bytes]:
+    # read1 gives what there is instead of waiting for a full block.
+    read = stream.read1 if isinstance(stream, (io.BufferedReader, io.BytesIO)) else stream.read
+    rest = b""
+    while block := read(65536):
+        *whole, rest = (rest + block).split(b"\0")
+        yield from whole
+    if rest:
+        yield rest

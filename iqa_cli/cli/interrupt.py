@@ -1,0 +1,44 @@
+"""Ctrl-C: the first one ends the run in good order, a second one ends it at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from iqa_cli.errors import ExitCode
+
+
+@contextmanager
+def second_interrupt_exits() -> Iterator[None]:
+    """Within it, a second SIGINT ends the process without waiting for anything.
+
+    Python raises KeyboardInterrupt only between two steps of its own: a batch in the network or a large
+    picture being decoded holds it up. The wakeup descriptor is written at the moment of the signal, and a
+    thread that waits there counts. The first SIGINT is left to Python. Outside of the main thread, where
+    signals cannot be had, it does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    previous = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=(reader,), name="iqa-interrupt", daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(previous)
+        writer.close()
+
+
+def _watch(reader: socket.socket) -> None:
+    seen = 0
+    with reader:
+        while received := reader.recv(16):
+            seen += received.count(signal.SIGINT)
+            if seen >= 2:
+                os._exit(ExitCode.INTERRUPTED)

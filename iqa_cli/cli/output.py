@@ -1,0 +1,143 @@
+"""Where rows go: stdout, or a file that is never seen half-written unless its format grows line by line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import BinaryIO
+
+from iqa_cli.cli.context import Environment
+from iqa_cli.cli.text import printable
+from iqa_cli.errors import UsageError
+
+
+class OutputError(UsageError):
+    """The rows cannot be written: the disk is full, the folder is missing, permission is denied."""
+
+
+class Output:
+    """A destination of bytes. Every write is flushed, so that a reader has each row as soon as it is known.
+
+    A file is written beside its place under another name and renamed by `close`, so that a reader never meets
+    half a document and an earlier result survives a run that cannot start. With `direct` it is written in
+    place: for JSON Lines, where the rows so far are worth keeping even when the machine goes down; so are
+        pipes and devices.
+
+    Args:
+        env: For stdout.
+        path: A file, or None or "-" for stdout.
+        direct: Write in place.
+
+    Raises:
+        OutputError: The place cannot be written to.
+    """
+
+    def __init__(self, env: Environment, path: str | None, *, direct: bool = False) -> None:
+        self.name = "stdout" if path in (None, "-") else printable(str(path))
+        self._target: Path | None = None
+        self._temporary: Path | None = None
+        self._stream: BinaryIO = env.stdout
+        self._owned = path not in (None, "-")
+        if path is None or path == "-":
+            return
+        # Through links, so that a link to the result stays one.
+        self._target = Path(os.path.realpath(path))
+        try:
+            direct = direct or _is_special(self._target)
+            if direct:
+                self._stream = self._target.open("wb")
+            else:
+                handle, temporary = tempfile.mkstemp(
+                    prefix=f".{self._target.name}.", suffix=".part", dir=self._target.parent
+                )
+                self._temporary = Path(temporary)
+                self._stream = os.fdopen(handle, "wb")
+        except (OSError, ValueError) as error:
+            raise self._refused(error) from None
+
+    def write(self, data: bytes) -> None:
+        """Write and flush.
+
+        Raises:
+            BrokenPipeError: The reader of stdout has gone.
+            OutputError: The disk is full, or the like; one line.
+        """
+        try:
+            self._stream.write(data)
+            self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except (OSError, ValueError) as error:
+            raise self._refused(error) from None
+
+    def close(self) -> None:
+        """Complete a file: now it stands under its name. What was written to stdout is there already.
+
+        Raises:
+            OutputError: The disk refuses.
+        """
+        if not self._owned or self._stream.closed:
+            return
+        try:
+            self._stream.flush()
+            if self._temporary is not None and self._target is not None:
+                os.fsync(self._stream.fileno())
+                self._stream.close()
+                self._temporary.chmod(_mode_for(self._target))
+                self._temporary.replace(self._target)
+                self._temporary = None
+            else:
+                self._stream.close()
+        except OSError as error:
+            self.discard()
+            raise self._refused(error) from None
+
+    def discard(self) -> None:
+        """Give a file up that could not be written: nothing is left of it but what was written in place."""
+        if not self._owned:
+            return
+        with contextlib.suppress(OSError):
+            self._stream.close()
+        if self._temporary is not None:
+            with contextlib.suppress(OSError):
+                self._temporary.unlink()
+            self._temporary = None
+
+    def _refused(self, error: Exception) -> OutputError:
+        reason = getattr(error, "strerror", None) or str(error)
+        return OutputError(f"cannot write to {self.name}: {reason[:1].lower()}{reason[1:]}")
+
+
+def check_place(path: str) -> None:
+    """Refuse a place for results early, before the network is loaded.
+
+    Raises:
+        OutputError: The folder is missing, or the place is itself a folder.
+    """
+    try:
+        if Path(path).is_dir():
+            raise OutputError(f"cannot write to {printable(path)}: it is a folder")
+        if not Path(os.path.realpath(path)).parent.is_dir():
+            raise OutputError(f"cannot write to {printable(path)}: there is no such folder")
+    except ValueError:
+        raise OutputError(f"cannot write to {printable(path)}: not a possible file name") from None
+
+
+def _is_special(path: Path) -> bool:
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _mode_for(target: Path) -> int:
+    """Permissions of the file that is replaced, or what a new file gets (mkstemp makes it private)."""
+    try:
+        return stat.S_IMODE(target.stat().st_mode)
+    except OSError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask

@@ -1,0 +1,254 @@
+"""What `iqa score` does: inputs to scorer to rows. Imports the network only when all else is known to be in
+order."""
+
+from __future__ import annotations
+
+import logging
+import math
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from iqa_cli.cli.arrange import Sort, Tally, arrange
+from iqa_cli.cli.context import Environment
+from iqa_cli.cli.inputs import Inputs, gather, is_picture
+from iqa_cli.cli.interrupt import second_interrupt_exits
+from iqa_cli.cli.output import Output, OutputError, check_place
+from iqa_cli.cli.progress import Progress
+from iqa_cli.cli.sinks import CsvSink, Format, JsonLinesSink, JsonSink, Sink, TsvSink
+from iqa_cli.cli.text import count, printable
+from iqa_cli.errors import ExitCode, ImageError, UsageError
+from iqa_cli.prediction import Prediction
+
+if TYPE_CHECKING:
+    from iqa_cli.card import Card
+    from iqa_cli.images.policy import Mode
+    from iqa_cli.scoring.device import Precision
+
+DEFAULT_MODEL = "mfenet"
+_BY_SUFFIX = {
+    ".csv": Format.csv,
+    ".tsv": Format.tsv,
+    ".json": Format.json,
+    ".jsonl": Format.jsonl,
+    ".ndjson": Format.jsonl,
+}
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """The options of `iqa score`; those that exclude each other are refused at construction (UsageError)."""
+
+    paths: tuple[str, ...]
+    recursive: bool = False
+    null: bool = False
+    files_from: str | None = None
+    max_pixels: int = 250_000_000
+    exif: bool = True
+    model: str | None = None
+    weights: str | None = None
+    native: bool = False
+    fast: bool = False
+    device: str = "auto"
+    precision: Precision = "auto"
+    batch_size: int | None = None
+    threads: int | None = None
+    format: Format | None = None
+    output: str | None = None
+    sort: Sort = Sort.input
+    top: int | None = None
+    bottom: int | None = None
+    fail_below: float | None = None
+    strict_inputs: bool = False
+    exit_zero: bool = False
+
+    def __post_init__(self) -> None:
+        pairs = (("native", "fast"), ("top", "bottom"), ("model", "weights"))
+        for one, other in pairs:
+            if getattr(self, one) not in (None, False) and getattr(self, other) not in (None, False):
+                raise UsageError(f"--{one} and --{other} exclude each other")
+        if self.fail_below is not None and not (
+            math.isfinite(self.fail_below) and 0 <= self.fail_below <= 100
+        ):
+            raise UsageError("--fail-below takes a score from 0 to 100")
+
+    @property
+    def mode(self) -> Mode:
+        return "native" if self.native else "fast" if self.fast else "default"
+
+    @property
+    def streams(self) -> bool:
+        """Whether a row is written as soon as it is known."""
+        return self.sort is Sort.input and self.top is None and self.bottom is None
+
+    def format_for(self, env: Environment) -> Format:
+        """The format asked for, or that of the file's name; a table for a person, plain rows for a
+        program."""
+        if self.format is not None:
+            return self.format
+        if self.output in (None, "-"):
+            return Format.table if env.stdout_is_terminal else Format.tsv
+        return _BY_SUFFIX.get(Path(str(self.output)).suffix.lower(), Format.tsv)
+
+
+def run_score(options: ScoreOptions, env: Environment) -> ExitCode:
+    """Score what the options name.
+
+    Raises:
+        IqaError: Nothing could be scored: wrong usage, no weights, no place for the rows.
+        KeyboardInterrupt: Interrupted before the first row could have been written.
+    """
+    inputs = gather(
+        list(options.paths),
+        env,
+        recursive=options.recursive,
+        null=options.null,
+        files_from=options.files_from,
+    )
+    if options.output not in (None, "-"):
+        check_place(str(options.output))
+        if is_picture(str(options.output)):
+            raise UsageError(
+                f"{printable(str(options.output))} is a picture, which the results would overwrite",
+                hint="-o takes the file for the results; pictures are given without an option",
+            )
+    tally = Tally(options.fail_below)
+    progress = Progress(env, inputs.total)
+    with second_interrupt_exits(), warnings.catch_warnings():
+        if not env.debug:
+            # Warnings of libraries are for programmers.
+            warnings.simplefilter("ignore")
+        else:
+            logging.basicConfig(stream=env.stderr, level=logging.INFO, format="%(message)s")
+            logging.getLogger("iqa_cli").setLevel(logging.DEBUG)
+        try:
+            card, predictions = _predictions(options, inputs, progress)
+            _write_rows(options, env, card, predictions, progress, tally)
+        except BrokenPipeError:
+            # The reader has seen enough, as in `iqa score ... | head`.
+            pass
+        finally:
+            progress.erase()
+    tally.unreadable = len(inputs.unreadable)
+    _report(options, env, inputs, tally)
+    return tally.exit_code(strict_inputs=options.strict_inputs, exit_zero=options.exit_zero)
+
+
+def _predictions(
+    options: ScoreOptions, inputs: Inputs, progress: Progress
+) -> tuple[Card, Iterator[Prediction]]:
+    from iqa_cli.weights import find_weights, read_card
+
+    # A misspelt name or a damaged file is told before seconds go into importing torch.
+    path = find_weights(Path(options.weights) if options.weights else options.model or DEFAULT_MODEL)
+    card = read_card(path)
+    progress.say(f"loading {printable(card.name)} ...")
+    from iqa_cli.scoring.scorer import load
+
+    scorer = load(
+        path,
+        device=options.device,
+        precision=options.precision,
+        batch_size=options.batch_size,
+        threads=options.threads,
+    )
+    progress.begin()
+    progress.show()
+    labelled = ((path, path) for path in inputs.paths)
+    predictions = scorer.score_many(
+        labelled, mode=options.mode, max_pixels=options.max_pixels, exif=options.exif
+    )
+    return card, predictions
+
+
+def _write_rows(
+    options: ScoreOptions,
+    env: Environment,
+    card: Card,
+    predictions: Iterator[Prediction],
+    progress: Progress,
+    tally: Tally,
+) -> None:
+    """All rows, as they come or arranged at the end; after an interruption those that are known."""
+    chosen = options.format_for(env)
+    output = Output(env, options.output, direct=chosen is Format.jsonl)
+    pending: list[Prediction] = []
+    try:
+        sink = _sink(chosen, output, options, env, card)
+        progress.erase()
+        sink.start()
+        try:
+            progress.show()
+            for prediction in predictions:
+                tally.add(prediction)
+                progress.advance()
+                if options.streams:
+                    progress.erase()
+                    sink.row(prediction)
+                else:
+                    pending.append(prediction)
+                progress.show()
+        except KeyboardInterrupt:
+            tally.interrupted = True
+        finally:
+            # Whatever has happened, hours of work are not thrown away.
+            progress.erase()
+            for prediction in arrange(pending, sort=options.sort, top=options.top, bottom=options.bottom):
+                sink.row(prediction)
+            sink.finish()
+        output.close()
+    except OutputError:
+        output.discard()
+        raise
+    except BaseException:
+        output.close()
+        raise
+
+
+def _sink(chosen: Format, output: Output, options: ScoreOptions, env: Environment, card: Card) -> Sink:
+    models = [card.name]
+    if chosen is Format.json:
+        return JsonSink(output)
+    if chosen is Format.jsonl:
+        return JsonLinesSink(output)
+    if chosen is Format.csv:
+        return CsvSink(output, models)
+    if chosen is Format.tsv:
+        return TsvSink(output, models)
+    from iqa_cli.card import word_for
+    from iqa_cli.cli.table import TableSink
+
+    on_terminal = env.stdout_is_terminal and options.output in (None, "-")
+    return TableSink(
+        output,
+        lambda score: word_for(score, card),
+        colour=on_terminal and env.colour and not env.dumb,
+        columns=env.columns,
+        encoding=env.stdout_encoding if options.output in (None, "-") else "utf-8",
+    )
+
+
+def _report(options: ScoreOptions, env: Environment, inputs: Inputs, tally: Tally) -> None:
+    """What a person should know beside the rows: on stderr, errors also with -q."""
+    for line in inputs.notes():
+        env.note(line)
+    for line in inputs.unreadable:
+        env.error(ImageError(line))
+    if tally.failed:
+        total = count(tally.scored + tally.failed, "picture")
+        if options.top is None and options.bottom is None:
+            first = tally.failures[0]
+            text = f"{tally.failed:,} of {total} could not be scored; the first: {first.path}: {first.error}"
+            env.error(ImageError(text))
+        else:
+            # Their rows are not among those chosen, so this is the only place to tell.
+            for failure in tally.failures:
+                env.error(ImageError(f"{failure.path}: {failure.error}"))
+            env.error(ImageError(f"{tally.failed:,} of {total} could not be scored"))
+    if tally.below:
+        scored = count(tally.scored, "picture")
+        env.note(f"{tally.below:,} of {scored} scored below {options.fail_below:g}")
+    if tally.interrupted:
+        env.note(f"interrupted; {count(tally.scored + tally.failed, 'picture')} done")

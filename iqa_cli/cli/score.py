@@ -1,0 +1,211 @@
+"""`iqa score`: the options. What is done with them is in `iqa_cli.cli.run`."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import textwrap
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from iqa_cli.cli.arrange import Sort
+from iqa_cli.cli.context import Environment
+from iqa_cli.cli.run import ScoreOptions, run_score
+from iqa_cli.cli.sinks import COLUMNS, Format
+from iqa_cli.images.policy import SizePolicy
+
+_POLICY = "\n".join(
+    textwrap.fill(line, 74, initial_indent="- ", subsequent_indent="  ") for line in SizePolicy().describe()
+)
+
+_HELP = f"""\b
+Score photographs: 0 to 100, higher is better.
+
+Examples:
+  iqa score photo.jpg
+  iqa score -r holiday/ --sort score -o scores.csv
+  find . -name '*.jpg' -print0 | iqa score -0 - --format jsonl
+
+The score is 100 times the mean opinion score (MOS, 0 to 1) that people are
+predicted to give; 'iqa models show mfenet' tells what it was measured against.
+The spread is the standard deviation of the scores of the crops, in points.
+
+What is looked at (this is the default; the card of a weight has its own):
+{_POLICY}
+
+Rows of csv, tsv (without a header), json and jsonl have the fields
+{", ".join(COLUMNS)}
+(json and jsonl also scores, by model). A picture that cannot be scored is a
+row with an error and no score.
+
+Exit codes: 0 all scored, 1 a score under --fail-below, 2 wrong usage,
+3 some pictures could not be scored, 4 weights not available, 130 interrupted.
+1 is told before 3, unless --strict-inputs.
+"""
+
+
+class Device(str, Enum):
+    """Where the network runs."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class PrecisionName(str, Enum):
+    """How exactly the network computes."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+
+
+def score(
+    context: typer.Context,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PATH",
+            show_default=False,
+            help="Pictures, folders (with -r), patterns, or - for a list on stdin.",
+        ),
+    ] = None,
+    recursive: Annotated[
+        bool, typer.Option("-r", "--recursive", help="Walk folders, sorted.", rich_help_panel="Inputs")
+    ] = False,
+    null: Annotated[
+        bool, typer.Option("-0", "--null", help="Lists are separated by NUL.", rich_help_panel="Inputs")
+    ] = False,
+    files_from: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Read a list of pictures from FILE.", rich_help_panel="Inputs"),
+    ] = None,
+    max_pixels: Annotated[
+        int, typer.Option(min=1, help="Refuse larger pictures.", rich_help_panel="Inputs")
+    ] = 250_000_000,
+    no_exif: Annotated[
+        bool, typer.Option("--no-exif", help="Ignore the EXIF orientation.", rich_help_panel="Inputs")
+    ] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Weight to use; see 'iqa models'. Default: mfenet.",
+            rich_help_panel="Scoring",
+        ),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="A .safetensors file instead of a name.", rich_help_panel="Scoring"
+        ),
+    ] = None,
+    native: Annotated[
+        bool, typer.Option("--native", help="Tile the full resolution.", rich_help_panel="Scoring")
+    ] = False,
+    fast: Annotated[
+        bool,
+        typer.Option(
+            "--fast", help="See a large picture reduced only; moves scores.", rich_help_panel="Scoring"
+        ),
+    ] = False,
+    device: Annotated[
+        Device, typer.Option(help="Where to compute.", rich_help_panel="Scoring")
+    ] = Device.auto,
+    precision: Annotated[
+        PrecisionName,
+        typer.Option(help="auto is fp32; the others move scores.", rich_help_panel="Scoring"),
+    ] = PrecisionName.auto,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Crops computed at once.", rich_help_panel="Scoring")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads.", rich_help_panel="Scoring")
+    ] = None,
+    output_format: Annotated[
+        Format | None,
+        typer.Option(
+            "--format",
+            help="Default: by the name of -o; table on a terminal, tsv otherwise.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Write to FILE (- is stdout).", rich_help_panel="Output"
+        ),
+    ] = None,
+    sort: Annotated[
+        Sort, typer.Option(help="Order of rows; score is best first.", rich_help_panel="Output")
+    ] = Sort.input,
+    top: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Only the N best, best first.", rich_help_panel="Output"),
+    ] = None,
+    bottom: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Only the N worst, worst first.", rich_help_panel="Output"),
+    ] = None,
+    fail_below: Annotated[
+        float | None,
+        typer.Option(metavar="SCORE", help="Exit 1 if a score is lower.", rich_help_panel="Exit code"),
+    ] = None,
+    strict_inputs: Annotated[
+        bool,
+        typer.Option("--strict-inputs", help="3 is told before 1.", rich_help_panel="Exit code"),
+    ] = False,
+    exit_zero: Annotated[
+        bool,
+        typer.Option("--exit-zero", help="Exit 0 instead of 1 or 3.", rich_help_panel="Exit code"),
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="Only errors on stderr.", rich_help_panel="Messages")
+    ] = False,
+    no_color: Annotated[
+        bool, typer.Option("--no-color", help="No colours; so does NO_COLOR.", rich_help_panel="Messages")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel="Messages")
+    ] = False,
+) -> int:
+    """The text of the help is `_HELP`, which states the size policy as the code has it."""
+    env = context.obj if isinstance(context.obj, Environment) else Environment.of_process()
+    env.quiet |= quiet
+    env.debug |= debug
+    env.colour &= not no_color
+    options = ScoreOptions(
+        paths=tuple(paths or ()),
+        recursive=recursive,
+        null=null,
+        files_from=files_from,
+        max_pixels=max_pixels,
+        exif=not no_exif,
+        model=model,
+        weights=weights,
+        native=native,
+        fast=fast,
+        device=device.value,
+        precision=precision.value,
+        batch_size=batch_size,
+        threads=threads,
+        format=output_format,
+        output=output,
+        sort=sort,
+        top=top,
+        bottom=bottom,
+        fail_below=fail_below,
+        strict_inputs=strict_inputs,
+        exit_zero=exit_zero,
+    )
+    if not options.paths and files_from is None and not null:
+        # Nothing was asked: say how to ask, as a failure so that a script notices.
+        with contextlib.redirect_stdout(sys.stderr):
+            typer.echo(context.get_help())
+    return int(run_score(options, env))
+
+
+score.__doc__ = _HELP

@@ -1,0 +1,169 @@
+"""Formats of rows: JSON, JSON Lines, CSV, tab-separated, and the table for a person.
+
+The names of the fields are those of `Prediction`, a contract with pipelines. Names of files are exact in JSON
+and CSV (bytes that are no UTF-8 included), and made harmless in the tab-separated rows and the table.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any, Protocol
+
+from iqa_cli.cli.output import Output
+from iqa_cli.cli.text import printable
+from iqa_cli.prediction import Prediction
+
+# With several models, a column "scores.<model>" for each comes behind these.
+COLUMNS = (
+    "path",
+    "score",
+    "error",
+    "model",
+    "spread",
+    "width",
+    "height",
+    "raw",
+    "crops",
+    "distortion",
+)
+# Float rounding differs between batches of different sizes by far less than this.
+_DIGITS = {"score": 4, "spread": 4, "raw": 6}
+# JSON allows these as they are, a terminal should not see them.
+_CONTROL = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+class Format(str, Enum):
+    """How rows are written."""
+
+    table = "table"
+    tsv = "tsv"
+    csv = "csv"
+    json = "json"
+    jsonl = "jsonl"
+
+
+class Sink(Protocol):
+    """Takes records one by one. `finish` is called once, also after an interruption: what it leaves is
+    well-formed."""
+
+    def start(self) -> None: ...
+
+    def row(self, prediction: Prediction) -> None: ...
+
+    def finish(self) -> None: ...
+
+
+def plain_record(prediction: Prediction) -> dict[str, Any]:
+    """The record with numbers rounded and without NaN or infinity, which are no JSON."""
+    record = {name: _plain_number(name, value) for name, value in prediction.as_dict().items()}
+    record["scores"] = {name: _plain_number("score", value) for name, value in prediction.scores.items()}
+    return record
+
+
+def _plain_number(name: str, value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    if not math.isfinite(value):
+        return None
+    return round(value, _DIGITS.get(name, 6))
+
+
+def _json_bytes(record: dict[str, Any]) -> bytes:
+    text = json.dumps(record, ensure_ascii=False, allow_nan=False)
+    text = _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    # A lone surrogate (an undecodable byte of a name) becomes its JSON escape, and comes back by json.loads.
+    return text.encode("utf-8", "backslashreplace")
+
+
+class JsonLinesSink:
+    """One JSON object on each line."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+
+    def start(self) -> None:
+        """Nothing comes before the first row."""
+
+    def row(self, prediction: Prediction) -> None:
+        self._output.write(_json_bytes(plain_record(prediction)) + b"\n")
+
+    def finish(self) -> None:
+        """Nothing comes after the last row."""
+
+
+class JsonSink:
+    """One JSON array, an object on each line of it."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._before = b"[\n  "
+
+    def start(self) -> None:
+        """The bracket comes with the first row, so that a run that fails at once has written nothing."""
+
+    def row(self, prediction: Prediction) -> None:
+        self._output.write(self._before + _json_bytes(plain_record(prediction)))
+        self._before = b",\n  "
+
+    def finish(self) -> None:
+        self._output.write(b"[]\n" if self._before.startswith(b"[") else b"\n]\n")
+
+
+class CsvSink:
+    """RFC 4180 with a header, but "\\n" line ends; empty fields for what is unknown."""
+
+    def __init__(self, output: Output, models: Sequence[str]) -> None:
+        self._output = output
+        self._models = list(models) if len(models) > 1 else []
+
+    def start(self) -> None:
+        self._write([*COLUMNS, *(f"scores.{model}" for model in self._models)])
+
+    def row(self, prediction: Prediction) -> None:
+        self._write(_cells(prediction, self._models))
+
+    def finish(self) -> None:
+        """Nothing comes after the last row."""
+
+    def _write(self, cells: Sequence[str]) -> None:
+        line = io.StringIO()
+        csv.writer(line, lineterminator="\n").writerow(cells)
+        # The very bytes of the name, as the file system has them.
+        self._output.write(line.getvalue().encode("utf-8", "surrogateescape"))
+
+
+class TsvSink:
+    """Tab-separated rows without a header, for cut, sort and awk: the columns of the CSV in the same
+    order."""
+
+    def __init__(self, output: Output, models: Sequence[str]) -> None:
+        self._output = output
+        self._models = list(models) if len(models) > 1 else []
+
+    def start(self) -> None:
+        """Without a header, every line is a picture."""
+
+    def row(self, prediction: Prediction) -> None:
+        cells = map(printable, _cells(prediction, self._models))
+        self._output.write(("\t".join(cells) + "\n").encode())
+
+    def finish(self) -> None:
+        """Nothing comes after the last row."""
+
+
+def _cells(prediction: Prediction, models: Sequence[str]) -> list[str]:
+    record = plain_record(prediction)
+    cells = [_cell(name, record[name]) for name in COLUMNS]
+    return cells + [_cell("score", record["scores"].get(model)) for model in models]
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.{_DIGITS.get(name, 6)}f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,107 @@
+"""The table for a person: score, a coloured bar, spread, a word, and the name last so that it is never
+cut."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.text import Text
+
+from iqa_cli.cli.output import Output
+from iqa_cli.cli.text import printable
+from iqa_cli.prediction import Prediction
+
+_BAR_CELLS = 20
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+# A fifth of the scale each, worst first.
+_COLOURS = ("red", "dark_orange", "yellow", "chartreuse3", "green")
+_WORD_CELLS = 9
+
+
+class TableSink:
+    """Rows as they come, so that a long run shows what it has; columns have fixed widths.
+
+    Args:
+        output: Where to.
+        word: The word for a score in points.
+        colour: Whether escape codes are written.
+        columns: Width of the terminal; bars are left out where it is narrow.
+        encoding: What the terminal can show.
+    """
+
+    def __init__(
+        self,
+        output: Output,
+        word: Callable[[float], str],
+        *,
+        colour: bool,
+        columns: int = 80,
+        encoding: str = "utf-8",
+    ) -> None:
+        self._output = output
+        self._word = word
+        self._encoding = encoding
+        self._with_bar = columns >= 60
+        self._eighths = _EIGHTHS if _can_show(_EIGHTHS, encoding) else None
+        self._plus_minus = "±" if _can_show("±", encoding) else "+-"
+        self._text = io.StringIO()
+        self._console = Console(
+            file=self._text,
+            force_terminal=colour,
+            no_color=not colour,
+            color_system="standard" if colour else None,
+            width=columns,
+            highlight=False,
+            emoji=False,
+            legacy_windows=False,
+        )
+
+    def start(self) -> None:
+        heading = f"{'score':>6}  "
+        if self._with_bar:
+            heading += " " * (_BAR_CELLS + 2)
+        self._line(Text(f"{heading}{'spread':<6}  {'':<{_WORD_CELLS}}  picture", style="bold"))
+
+    def row(self, prediction: Prediction) -> None:
+        name = printable(prediction.path)
+        line = Text()
+        if prediction.score is None:
+            line.append(f"{'failed':>6}  ", style="bold red")
+            line.append(name)
+            line.append(f": {printable(prediction.error or '')}", style="red")
+        else:
+            colour = _COLOURS[min(4, max(0, int(prediction.score // 20)))]
+            line.append(f"{prediction.score:6.2f}  ", style="bold")
+            if self._with_bar:
+                line.append(f"{self._bar(prediction.score)}  ", style=colour)
+            spread = "" if prediction.spread is None else f"{self._plus_minus}{prediction.spread:.1f}"
+            line.append(f"{spread:<6}  ", style="dim")
+            line.append(f"{self._word(prediction.score):<{_WORD_CELLS}}  ", style=colour)
+            line.append(name)
+        self._line(line)
+
+    def finish(self) -> None:
+        """Nothing comes after the last row."""
+
+    def _bar(self, score: float) -> str:
+        eighths = round(min(100.0, max(0.0, score)) / 100 * _BAR_CELLS * 8)
+        whole, part = divmod(eighths, 8)
+        if self._eighths is None:
+            return f"{'#' * whole:<{_BAR_CELLS}}"
+        return f"{self._eighths[8] * whole + (self._eighths[part] if part else ''):<{_BAR_CELLS}}"
+
+    def _line(self, line: Text) -> None:
+        self._console.print(line, soft_wrap=True)
+        self._output.write(self._text.getvalue().encode(self._encoding, "backslashreplace"))
+        self._text.seek(0)
+        self._text.truncate()
+
+
+def _can_show(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except (UnicodeError, LookupError):
+        return False
+    return True

@@ -1,0 +1,71 @@
+"""From crop scores to the score of a picture: plain NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Calibrate = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class CropScores:
+    """What the network said of each crop of one picture.
+
+    Attributes:
+        raw: float64 [N], output of the network (MOS in 0 to 1, not bounded).
+        weight: float64 [N], share of each crop among those of its background.
+        background: int [N], index of the background the crop was taken over; 0 for opaque pictures.
+    """
+
+    raw: npt.NDArray[np.float64]
+    weight: npt.NDArray[np.float64]
+    background: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """The score of one picture. `score` and `spread` are in points (0 to 100), `raw` is MOS in 0 to 1."""
+
+    score: float
+    spread: float
+    raw: float
+    crops: int
+
+
+def pool(scores: CropScores, calibrate: Calibrate) -> Pooled:
+    """Pool the crops of a picture: a weighted mean for each background, of which the worst is kept.
+
+        raw_b   = sum(w_i raw_i) / sum(w_i)            over the crops i of background b
+        score   = calibrate(raw_b)                     of the background with the lowest score
+        spread  = sqrt(sum(w_i (c_i - mean c)^2))      with c_i = calibrate(raw_i), in points
+
+    A picture with transparent parts looks as bad as it does on the background that suits it least.
+
+    Raises:
+        ValueError: There are no crops, or the network gave a value that is no finite number.
+    """
+    if scores.raw.size == 0:
+        raise ValueError("the picture gave no crops")
+    if not np.isfinite(scores.raw).all():
+        raise ValueError("the network gave a value that is not a finite number")
+    candidates = [_one(scores, index, calibrate) for index in np.unique(scores.background)]
+    return min(candidates, key=lambda pooled: (pooled.score, pooled.raw))
+
+
+def _one(scores: CropScores, background: int, calibrate: Calibrate) -> Pooled:
+    chosen = scores.background == background
+    raws = scores.raw[chosen]
+    weights = scores.weight[chosen] / scores.weight[chosen].sum()
+    pooled = float(weights @ raws)
+    points = np.asarray(calibrate(raws), dtype=np.float64)
+    variance = float(weights @ np.square(points - weights @ points))
+    return Pooled(
+        score=float(np.asarray(calibrate(np.array([pooled])))[0]),
+        spread=max(variance, 0.0) ** 0.5,
+        raw=pooled,
+        crops=int(chosen.sum()),
+    )
