@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -14,6 +15,8 @@ import torch
 from typer.testing import CliRunner
 
 from iqa_cli.card import LADDER, Card
+from iqa_cli.cli.app import run as run_iqa
+from iqa_cli.cli.context import Environment
 from iqa_cli.cli.models import app
 from iqa_cli.errors import ExitCode, WeightsError
 from iqa_cli.images.policy import SizePolicy
@@ -205,6 +208,24 @@ def test_failures_are_one_line_with_the_exit_code_of_weights(folder: Path) -> No
     content[-1] ^= 1
     (folder / "tiny.safetensors").write_bytes(content)
     assert "SHA-256" in failure("tiny").message
+
+
+def test_as_a_part_of_iqa(folder: Path) -> None:
+    def iqa(*arguments: str, terminal: bool = False) -> tuple[int, str, str]:
+        out, err = io.BytesIO(), io.StringIO()
+        env = Environment(io.BytesIO(), out, err, stdout_is_terminal=terminal)
+        return run_iqa(["models", *arguments], env), out.getvalue().decode(), err.getvalue()
+
+    code, out, err = iqa()
+    assert (code, err) == (0, "")
+    assert [row[0] for row in mine(folder, out)] == ["tiny"]
+    assert iqa(terminal=True)[1].startswith("name ")
+    assert iqa("show", "tiny")[1].startswith("name          tiny\n")
+    code, out, err = iqa("show", "tinny")
+    assert (code, out) == (ExitCode.NOT_AVAILABLE, "")
+    assert err.startswith("iqa: error: there is no weight 'tinny'; did you mean 'tiny'?\n")
+    (folder / "tiny.safetensors").write_bytes(b"")
+    assert iqa()[0] == ExitCode.NOT_AVAILABLE
 
 
 def test_wrong_usage(folder: Path) -> None:
