@@ -1,7 +1,7 @@
 """Expected failures and the exit codes they end in.
 
-An `IqaError` is something the user can mend: it is printed as one line (with a hint) and never as a traceback,
-unless `--debug` asks for it. Anything else that is raised is a defect of this program.
+An `IqaError` is something the user can mend: it is printed as one line (with a hint) and never as a
+traceback, unless `--debug` asks for it. Anything else that is raised is a defect of this program.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The record of a prediction: the only thing that leaves the scorer.
 
-Everything downstream (tables, files, ranking, thresholds, gMAD, pages) reads these records and never touches torch.
-The names of the fields are a contract with the pipelines of users: fields may be added, none is renamed or dropped.
+Everything downstream (tables, files, ranking, thresholds, gMAD, pages) reads these records and never touches
+torch. The names of the fields are a contract with the pipelines of users: fields may be added, none is
+renamed or dropped.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ class Prediction:
 
     Attributes:
         path: The path exactly as the caller gave it (or a label for an image in memory).
-        score: 0 to 100, higher is better: 100 x MOS on the scale the weight was calibrated to. None on failure.
+        score: 0 to 100, higher is better: 100 x MOS on the scale the weight was calibrated to. None on
+            failure.
         error: One line that says why there is no score. None on success.
         model: Name of the weight that gave `score`.
         spread: Standard deviation of the crop scores, in points on the same scale. None on failure.

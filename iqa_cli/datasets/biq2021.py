@@ -1,8 +1,9 @@
 """BIQ2021 (Ahmed and Asif, 2022): 12,000 photographs with capture distortions, MOS 0 to 1, higher is better.
 
-Two layouts are read: the official one (`Train (Images and MOS).csv` and `Test (Images and MOS).csv` beside the folder
-of images), and the given CSV of `../shared/data/biq2021` (`labels.csv`, whose groups join near-duplicates and whose
-split never parts a group). The official split does part near-duplicates; groups are unknown there.
+Two layouts are read: the official one (`Train (Images and MOS).csv` and `Test (Images and MOS).csv` beside
+the folder of images), and the given CSV of `../shared/data/biq2021` (`labels.csv`, whose groups join
+near-duplicates and whose split never parts a group). The official split does part near-duplicates; groups
+are unknown there.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ def _official(root: Path, path: Path, split: str) -> list[ImageRecord]:
         image = next(i for i, cell in enumerate(header) if "image" in cell)
         mos = next(i for i, cell in enumerate(header) if cell == "mos")
     except StopIteration:
-        raise DatasetError(f"{path}: needs a column of images and a column MOS, has {', '.join(header)}") from None
+        raise DatasetError(
+            f"{path}: needs a column of images and a column MOS, has {', '.join(header)}"
+        ) from None
     folder = next((root / d for d in ("Images", "images", "BIQ2021") if (root / d).is_dir()), root)
     records = []
     for line, row in enumerate(rows[1:], 2):

@@ -1,7 +1,7 @@
 """`labels.csv`: anyone's own pictures and scores, one header and one row a picture.
 
-Columns: `image` and `mos` (or `dmos`, lower is better); optional `ref`, `group`, `distortion`, `level`, `split`, `subset`.
-Paths in `image` are relative to the CSV's folder or to its `images/`.
+Columns: `image` and `mos` (or `dmos`, lower is better); optional `ref`, `group`, `distortion`, `level`,
+`split`, `subset`. Paths in `image` are relative to the CSV's folder or to its `images/`.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def read_csv(root: Path, name: str = "csv", low: float | None = None, high: floa
         The database; `mos` is scaled to 0 to 1 and turned so that higher is better.
 
     Raises:
-        DatasetError: No such file, a column is missing, a score is no finite number or outside of the scale, a
-            picture is listed twice, or there is no row.
+        DatasetError: No such file, a column is missing, a score is no finite number or outside of the scale,
+            a picture is listed twice, or there is no row.
     """
     path = root / "labels.csv" if root.is_dir() else root
     rows = _rows(path)
@@ -44,7 +44,9 @@ def read_csv(root: Path, name: str = "csv", low: float | None = None, high: floa
     records = []
     for line, (row, score) in enumerate(zip(rows, scores, strict=True), 2):
         if not low <= score <= high:
-            raise DatasetError(f"{path}, line {line}: the score {score:g} lies outside of {low:g} to {high:g}")
+            raise DatasetError(
+                f"{path}, line {line}: the score {score:g} lies outside of {low:g} to {high:g}"
+            )
         scaled = (score - low) / (high - low)
         extra = {key: (row.get(key) or "").strip() or None for key in _OPTIONAL}
         records.append(
@@ -73,11 +75,15 @@ def _rows(path: Path) -> list[dict[str, str]]:
         with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             rows = list(csv.DictReader(file))
     except (OSError, csv.Error) as error:
-        raise DatasetError(f"cannot read {str(path)!r}: {getattr(error, 'strerror', None) or error}") from None
+        raise DatasetError(
+            f"cannot read {str(path)!r}: {getattr(error, 'strerror', None) or error}"
+        ) from None
     if not rows:
         raise DatasetError(f"{path}: no rows")
     if "image" not in rows[0] or not {"mos", "dmos"} & set(rows[0]):
-        raise DatasetError(f"{path}: needs the columns image and mos (or dmos), has {', '.join(map(str, rows[0]))}")
+        raise DatasetError(
+            f"{path}: needs the columns image and mos (or dmos), has {', '.join(map(str, rows[0]))}"
+        )
     return rows
 
 

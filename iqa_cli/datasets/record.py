@@ -73,6 +73,7 @@ class Database:
 
 
 def split_hash(records: Iterable[ImageRecord]) -> str:
-    """SHA-256, as 16 hex digits, over the sorted lines "part TAB name": the identity of a split, whatever the order."""
+    """SHA-256, as 16 hex digits, over the sorted lines "part TAB name": the identity of a split, whatever
+    the order."""
     lines = sorted(f"{r.split}\t{r.name}" for r in records)
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:16]

@@ -28,7 +28,9 @@ def read_database(name: str, root: Path | None = None) -> Database:
         raise UsageError(f"there is no database {name!r}", hint=hint)
     if root is None:
         if "IQA_DATA" not in os.environ:
-            raise UsageError(f"where is {name}?", hint="give --root DIR, or set IQA_DATA to the folder above it")
+            raise UsageError(
+                f"where is {name}?", hint="give --root DIR, or set IQA_DATA to the folder above it"
+            )
         root = Path(os.environ["IQA_DATA"]) / name
     if not root.exists():
         raise DatasetError(f"no such folder: {str(root)!r}")

@@ -1,4 +1,5 @@
-"""Synthetic distortions for training: each type is a true ladder, strictly growing, none of its levels the identity.
+"""Synthetic distortions for training: each type is a true ladder, strictly growing, none of its levels the
+identity.
 
 Levels run from 1 (just visible) to 5 (severe); they are our own.
 """

@@ -1,12 +1,13 @@
 """DAN, the distortion-aware network: MFE-Net's first auxiliary branch, a frozen ResNet-50.
 
-Published: ResNet-50, pre-trained with contrastive learning so that its features tell distortion types apart. Its start,
-and the ablation "imagenet", is an ImageNet ResNet-50. timm's ResNet-50 supplies the network and its parameter names.
+Published: ResNet-50, pre-trained with contrastive learning so that its features tell distortion types apart.
+Its start, and the ablation "imagenet", is an ImageNet ResNet-50. timm's ResNet-50 supplies the network and
+its parameter names.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import timm
 import torch
@@ -20,20 +21,23 @@ class DAN(nn.Module):
     """ResNet-50 that offers its four stages.
 
     Args:
-        strides: "torch" halves the resolution in the 3x3 convolution of a stage's first block (timm, torchvision),
-            "caffe" in the 1x1 before it, as the network was first published and as some ImageNet weights need it.
+        strides: "torch" halves the resolution in the 3x3 convolution of a stage's first block (timm,
+            torchvision), "caffe" in the 1x1 before it, as the network was first published and as some
+            ImageNet weights need it.
     """
 
     def __init__(self, strides: Literal["torch", "caffe"] = "torch") -> None:
         super().__init__()
         self.resnet = timm.create_model("resnet50", pretrained=False, num_classes=0)
         if strides == "caffe":
-            for layer in (self.resnet.layer2, self.resnet.layer3, self.resnet.layer4):
+            net: Any = self.resnet
+            for layer in (net.layer2, net.layer3, net.layer4):
                 layer[0].conv1.stride, layer[0].conv2.stride = (2, 2), (1, 1)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """D1 to D4, [N, 256 .. 2048, ceil(H / s), ceil(W / s)] with s = 4, 8, 16, 32, from normalised RGB [N, 3, H, W]."""
-        net = self.resnet
+        """D1 to D4, [N, 256 .. 2048, ceil(H / s), ceil(W / s)] with s = 4, 8, 16, 32, from normalised RGB
+        [N, 3, H, W]."""
+        net: Any = self.resnet
         x = net.maxpool(net.act1(net.bn1(net.conv1(x))))
         maps = []
         for layer in (net.layer1, net.layer2, net.layer3, net.layer4):

@@ -1,7 +1,8 @@
 """The two fusions of MFE-Net: AFF brings in the distortion-aware maps, FFM the high-frequency maps.
 
-AFF, attentional feature fusion: Dai et al., "Attentional Feature Fusion", WACV 2021, equations 2 to 4 (published).
-FFM, feature fusion module: the paper names it; its form here is that of BiSeNet (Yu et al., ECCV 2018), our choice.
+AFF, attentional feature fusion: Dai et al., "Attentional Feature Fusion", WACV 2021, equations 2 to 4
+(published). FFM, feature fusion module: the paper names it; its form here is that of BiSeNet (Yu et al.,
+ECCV 2018), our choice.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ class AFF(nn.Module):
     """AFF(x, y) = 2 x w + 2 y (1 - w) with w = M(x + y); [N, C, H, W] twice to [N, C, H, W].
 
     Raises:
-        ValueError: In training with a batch of one: the pooled branch normalises over the batch alone, so that its
-            output would not depend on the picture.
+        ValueError: In training with a batch of one: the pooled branch normalises over the batch alone, so
+            that its output would not depend on the picture.
     """
 
     def __init__(self, width: int, reduction: int = 4) -> None:
@@ -54,7 +55,9 @@ class AFF(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         if self.training and x.shape[0] < 2:
-            raise ValueError("AFF cannot train on a batch of one: its pooled branch normalises over the batch")
+            raise ValueError(
+                "AFF cannot train on a batch of one: its pooled branch normalises over the batch"
+            )
         w = self.attention(x + y)
         return 2 * (x * w + y * (1 - w))
 
@@ -74,14 +77,17 @@ class ConcatFusion(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.mix = nn.Sequential(nn.Conv2d(2 * width, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True))
+        self.mix = nn.Sequential(
+            nn.Conv2d(2 * width, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
+        )
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         return self.mix(torch.cat([x, y], 1))
 
 
 class FFM(nn.Module):
-    """Z = ReLU(BN(1x1 [a, h])), G = Z + Z * sigmoid(1x1(ReLU(1x1(pool Z)))); [N, C, H, W] twice to the same shape.
+    """Z = ReLU(BN(1x1 [a, h])), G = Z + Z * sigmoid(1x1(ReLU(1x1(pool Z)))); [N, C, H, W] twice to the same
+    shape.
 
     The two 1x1 of the gate have a bottleneck of C / reduction channels (at least 1).
     """
@@ -89,7 +95,9 @@ class FFM(nn.Module):
     def __init__(self, width: int, reduction: int = 4) -> None:
         super().__init__()
         hidden = max(1, width // reduction)
-        self.mix = nn.Sequential(nn.Conv2d(2 * width, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True))
+        self.mix = nn.Sequential(
+            nn.Conv2d(2 * width, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
+        )
         self.squeeze = nn.Conv2d(width, hidden, 1)
         self.excite = nn.Conv2d(hidden, width, 1)
 

@@ -1,11 +1,12 @@
 """HFEN, the high-frequency extraction network: MFE-Net's second auxiliary branch.
 
-Published: vanilla convolutions and high-frequency modules. Second-hand: the module is built on octave convolution and
-throws its low-frequency half away. Our choice: everything else here (widths, order, the auxiliary objective).
+Published: vanilla convolutions and high-frequency modules. Second-hand: the module is built on octave
+convolution and throws its low-frequency half away. Our choice: everything else here (widths, order, the
+auxiliary objective).
 
-Octave convolution: Chen et al., "Drop an Octave", arXiv 1904.05049. A map is split along its channels into a high part at
-full resolution and a low part at half of it; four convolutions carry high->high, high->low (after 2x2 average pooling),
-low->high (before nearest upsampling) and low->low.
+Octave convolution: Chen et al., "Drop an Octave", arXiv 1904.05049. A map is split along its channels into a
+high part at full resolution and a low part at half of it; four convolutions carry high->high, high->low
+(after 2x2 average pooling), low->high (before nearest upsampling) and low->low.
 """
 
 from __future__ import annotations
@@ -62,10 +63,11 @@ class OctaveConv(nn.Module):
 
 
 class HighFrequencyModule(nn.Module):
-    """Octave 0 -> 0.5, octave 0.5 -> 0.5 with its low half dropped, 1x1, residual; [N, C, H, W] to the same shape.
+    """Octave 0 -> 0.5, octave 0.5 -> 0.5 with its low half dropped, 1x1, residual; [N, C, H, W] to the same
+    shape.
 
-    The second convolution is a whole one, as specified, so that parameter counts and names are the specification's;
-    what it throws away is neither computed nor trained.
+    The second convolution is a whole one, as specified, so that parameter counts and names are the
+    specification's; what it throws away is neither computed nor trained.
     """
 
     def __init__(self, width: int) -> None:
@@ -106,7 +108,8 @@ class LaplacianModule(nn.Module):
 
 
 class HFEN(nn.Module):
-    """Four high-frequency maps at the resolutions and widths of the QEN, and the auxiliary high-pass prediction.
+    """Four high-frequency maps at the resolutions and widths of the QEN, and the auxiliary high-pass
+    prediction.
 
     Args:
         widths: Channels of H1 to H4.
@@ -127,12 +130,15 @@ class HFEN(nn.Module):
         previous = stem_width
         for width in widths:
             self.down.append(_conv_bn_relu(previous, width))
-            self.modules_high.append(HighFrequencyModule(width) if kind == "octave" else LaplacianModule(width))
+            self.modules_high.append(
+                HighFrequencyModule(width) if kind == "octave" else LaplacianModule(width)
+            )
             previous = width
         self.auxiliary_head = nn.Conv2d(widths[0], 1, 1)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """H1 to H4, [N, width_i, ceil(H / s), ceil(W / s)] with s = 4, 8, 16, 32, from normalised RGB [N, 3, H, W]."""
+        """H1 to H4, [N, width_i, ceil(H / s), ceil(W / s)] with s = 4, 8, 16, 32, from normalised RGB [N, 3,
+        H, W]."""
         maps = []
         x = self.stem(x)
         for down, module in zip(self.down, self.modules_high, strict=True):

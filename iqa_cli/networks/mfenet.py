@@ -1,7 +1,8 @@
 """MFE-Net: Multi-task Feature Enhancement Network for no-reference image quality assessment.
 
-Paper: Li Yu, arXiv 2411.07556, 2024. Published there: three branches (QEN on VAN, DAN on a contrastively pre-trained ResNet-50, HFEN
-with high-frequency modules) and two fusions (AFF for distortion, FFM for high frequencies). Our choices, the text of the paper not being
+Paper: Li Yu, arXiv 2411.07556, 2024. Published there: three branches (QEN on VAN, DAN on a contrastively
+pre-trained ResNet-50, HFEN with high-frequency modules) and two fusions (AFF for distortion, FFM for high
+frequencies). Our choices, the text of the paper not being
 available: widths and order of the HFEN, the auxiliary objective, the form of the FFM, the head.
 
     F_i = QEN stage,  P_i = BN(1x1(D_i)),  A_i = AFF(F_i, P_i),  G_i = FFM(A_i, H_i)          i = 1 .. 4
@@ -100,7 +101,8 @@ class Head(nn.Sequential):
 
 
 class MFENet(nn.Module):
-    """The fused network. Input RGB [N, 3, H, W] in 0 to 1, any H, W from 64 up; output [N], MOS on a 0 to 1 scale.
+    """The fused network. Input RGB [N, 3, H, W] in 0 to 1, any H, W from 64 up; output [N], MOS on a 0 to 1
+    scale.
 
     The output is not bounded; higher is better.
     """
@@ -118,7 +120,9 @@ class MFENet(nn.Module):
         if config.dan != "none":
             fusion = {"aff": AFF, "add": AddFusion, "concat": ConcatFusion}[config.fusion]
             self.dan = FrozenDAN(config.dan_strides)
-            self.projections = nn.ModuleList(Projection(d, w) for d, w in zip(DAN_WIDTHS, widths, strict=True))
+            self.projections = nn.ModuleList(
+                Projection(d, w) for d, w in zip(DAN_WIDTHS, widths, strict=True)
+            )
             self.fusions = nn.ModuleList(fusion(w) for w in widths)
         if config.hfen != "none":
             self.hfen = HFEN(widths, config.hfen)

@@ -1,15 +1,16 @@
 """VAN, the Visual Attention Network: backbone of MFE-Net's quality estimation branch (QEN).
 
-Source: Guo et al., "Visual Attention Network", arXiv 2202.09741 (published code: Apache-2.0). Written from the
-paper's equations; parameter names follow the published checkpoints, so a `van_b*.pth` converted to safetensors loads
-unchanged.
+Source: Guo et al., "Visual Attention Network", arXiv 2202.09741 (published code: Apache-2.0). Written from
+the paper's equations; parameter names follow the published checkpoints, so a `van_b*.pth` converted to
+safetensors loads unchanged.
 
     LKA(x)  = x * Conv1x1(DW7x7 dilation 3 (DW5x5 (x)))                     large kernel attention
     Attn(x) = x + Conv1x1(LKA(GELU(Conv1x1(x))))
     Block   : x = x + s1 * Attn(BN x);  x = x + s2 * MLP(BN x)               s1, s2: layer scale per channel
     MLP     = Conv1x1 -> DW3x3 -> GELU -> Conv1x1
 
-A stage is a patch embedding (7x7 stride 4, later 3x3 stride 2, each with BN), its blocks and a closing LayerNorm.
+A stage is a patch embedding (7x7 stride 4, later 3x3 stride 2, each with BN), its blocks and a closing
+LayerNorm.
 """
 
 from __future__ import annotations
@@ -83,9 +84,9 @@ class LKA(nn.Module):
 def _depthwise(x: Tensor, conv: nn.Conv2d) -> Tensor:
     """The same depthwise convolution, [N, C, H, W] to the same shape, in the form that is fast on a CPU.
 
-    Two facts of CPU libraries, measured on two AVX-512 cores: the gradient of a depthwise weight takes five times as
-    long in bfloat16 as in float32; and a dilated depthwise convolution six times as long as the d x d plain ones it
-    consists of, each over every d-th pixel.
+    Two facts of CPU libraries, measured on two AVX-512 cores: the gradient of a depthwise weight takes five
+    times as long in bfloat16 as in float32; and a dilated depthwise convolution six times as long as the d x
+    d plain ones it consists of, each over every d-th pixel.
     """
     if x.device.type != "cpu":
         return conv(x)
@@ -161,7 +162,9 @@ class VAN(nn.Module):
         spec = VAN_SIZES[size]
         self.widths = spec.widths
         previous = 3
-        for i, (width, depth, ratio) in enumerate(zip(spec.widths, spec.depths, spec.mlp_ratios, strict=True), 1):
+        for i, (width, depth, ratio) in enumerate(
+            zip(spec.widths, spec.depths, spec.mlp_ratios, strict=True), 1
+        ):
             kernel, stride = (7, 4) if i == 1 else (3, 2)
             setattr(self, f"patch_embed{i}", PatchEmbed(kernel, stride, previous, width))
             setattr(self, f"block{i}", nn.ModuleList(Block(width, ratio) for _ in range(depth)))

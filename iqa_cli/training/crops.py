@@ -40,7 +40,8 @@ def decode_all(paths: Sequence[Path], threads: int = 4) -> list[Image]:
     """Decode every picture to sRGB uint8 [H, W, 3], kept in memory.
 
     Raises:
-        ImageError: The first picture that cannot be read, by name: training on fewer pictures than stated would be silent.
+        ImageError: The first picture that cannot be read, by name: training on fewer pictures than stated
+            would be silent.
     """
     from iqa_cli.images.decode import open_photo
 

@@ -1,8 +1,10 @@
-"""A start for the QEN: its VAN learns the stage maps of an ImageNet network, on the photographs of a database.
+"""A start for the QEN: its VAN learns the stage maps of an ImageNet network, on the photographs of a
+database.
 
-No ImageNet weights of VAN travel with a package, those of EfficientNet-Lite0 do. Its maps at strides 4, 8, 16 and 32,
-normalised per channel, are the targets of linear (1x1) read-outs of the VAN's maps at the same strides; the read-outs are
-thrown away. Part of the crops is distorted, so that the features stay meaningful there. Our own recipe.
+No ImageNet weights of VAN travel with a package, those of EfficientNet-Lite0 do. Its maps at strides 4, 8,
+16 and 32, normalised per channel, are the targets of linear (1x1) read-outs of the VAN's maps at the same
+strides; the read-outs are thrown away. Part of the crops is distorted, so that the features stay meaningful
+there. Our own recipe.
 """
 
 from __future__ import annotations
@@ -61,17 +63,23 @@ class DistillConfig:
 class FeatureDistiller(nn.Module):
     """Student, frozen teacher, read-outs; the loss is the mean squared error over normalised teacher maps."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, van: VAN, teacher: nn.Module) -> None:
         super().__init__()
         self.van = van
         self.teacher = teacher
-        self.readouts = nn.ModuleList(nn.Conv2d(w, t, 1) for w, t in zip(van.widths, TEACHER_WIDTHS, strict=True))
+        self.readouts = nn.ModuleList(
+            nn.Conv2d(w, t, 1) for w, t in zip(van.widths, TEACHER_WIDTHS, strict=True)
+        )
         self.norms = nn.ModuleList(nn.BatchNorm2d(t, affine=False) for t in TEACHER_WIDTHS)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None])
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None])
 
     def forward(self, rgb: Tensor) -> Tensor:
-        """Errors of the four stages, [4], of RGB [N, 3, S, S] in 0 to 1; 1 is the error of predicting the mean."""
+        """Errors of the four stages, [4], of RGB [N, 3, S, S] in 0 to 1; 1 is the error of predicting the
+        mean."""
         with torch.no_grad():
             targets = self.teacher((rgb - 0.5) / 0.5)[1:]
             targets = [norm(t.float()) for norm, t in zip(self.norms, targets, strict=True)]
@@ -81,14 +89,19 @@ class FeatureDistiller(nn.Module):
 
 
 def distill(
-    config: DistillConfig, images: Sequence[Image], folder: Path, log: Callable[[str], None], precision: torch.dtype
+    config: DistillConfig,
+    images: Sequence[Image],
+    folder: Path,
+    log: Callable[[str], None],
+    precision: torch.dtype,
 ) -> Path:
     """Run the recipe; resumes from `folder/last.safetensors` where there is one.
 
     Args:
         config: The recipe.
         images: Decoded photographs, uint8 [H, W, 3].
-        folder: Gets `config.json`, `log.jsonl` and the result, `qen.safetensors` (names of the published VAN).
+        folder: Gets `config.json`, `log.jsonl` and the result, `qen.safetensors` (names of the published
+            VAN).
         log: Takes a line now and then.
         precision: dtype of autocast; float32 turns it off.
 
@@ -99,7 +112,9 @@ def distill(
     model = FeatureDistiller(VAN(config.van), efficientnet_lite0()).to(memory_format=torch.channels_last)
     learnt = [*model.van.parameters(), *model.readouts.parameters()]
     optimiser = torch.optim.AdamW(learnt, lr=config.rate, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warmup_cosine(config.steps, min(100, config.steps // 10)))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, warmup_cosine(config.steps, min(100, config.steps // 10))
+    )
     sampler = CropSampler(
         images, config.size, config.batch, round(config.distorted * config.batch), config.seed, replace=True
     )
@@ -137,7 +152,9 @@ def distill(
                 running.zero_()
             if step % 200 == 0 or step == config.steps:
                 parts = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
-                torch.save({**parts, "schedule": schedule.state_dict(), "step": step}, state.with_suffix(".new"))
+                torch.save(
+                    {**parts, "schedule": schedule.state_dict(), "step": step}, state.with_suffix(".new")
+                )
                 state.with_suffix(".new").replace(state)
             if step == config.steps:
                 break

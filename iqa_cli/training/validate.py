@@ -1,0 +1,70 @@
+"""Raw predictions of a network in training over labelled pictures, by the size policy that scoring uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from iqa_cli.images.crops import iter_crops
+from iqa_cli.images.decode import open_photo
+from iqa_cli.images.policy import SizePolicy
+from iqa_cli.training.crops import to_tensor
+
+
+@torch.inference_mode()
+def predict_raw(
+    network: nn.Module,
+    paths: Sequence[Path],
+    policy: SizePolicy,
+    *,
+    batch: int = 32,
+    precision: torch.dtype = torch.float32,
+) -> dict[str, NDArray[np.float64]]:
+    """Pooled raw outputs of pictures, one array [n] per view, and their weighted sum.
+
+    Args:
+        network: In evaluation mode.
+        paths: Pictures.
+        policy: The size policy.
+        batch: Crops in a forward pass, of one picture or several.
+        precision: dtype of autocast; float32 turns it off.
+
+    Returns:
+        "pooled": [n] as scoring pools them; and for each view of the policy its mean [n], NaN where a
+        picture lacks it.
+
+    Raises:
+        ImageError: A picture cannot be read.
+    """
+    sums: dict[str, NDArray[np.float64]] = {}
+    counts: dict[str, NDArray[np.float64]] = {}
+    pooled = np.zeros(len(paths))
+    waiting: list[tuple[int, str, float, NDArray[np.uint8]]] = []
+
+    def flush() -> None:
+        rgb = to_tensor(np.stack([pixels for *_, pixels in waiting]))
+        with torch.autocast("cpu", dtype=precision, enabled=precision != torch.float32):
+            raw = network(rgb).float().numpy()
+        for (i, view, weight, _), value in zip(waiting, raw, strict=True):
+            pooled[i] += weight * value
+            sums.setdefault(view, np.zeros(len(paths)))[i] += value
+            counts.setdefault(view, np.zeros(len(paths)))[i] += 1
+        waiting.clear()
+
+    for i, path in enumerate(paths):
+        with open_photo(path) as photo:
+            for crop in iter_crops(photo, policy, "default"):
+                if crop.background == 0:
+                    waiting.append((i, crop.view, crop.weight, crop.pixels))
+                    if len(waiting) == batch:
+                        flush()
+    if waiting:
+        flush()
+    with np.errstate(invalid="ignore"):
+        views = {view: sums[view] / np.where(counts[view] > 0, counts[view], np.nan) for view in sums}
+    return {"pooled": pooled, **views}

@@ -1,0 +1,99 @@
+"""Correlations against independent computations, and intervals against a simulation with a known answer."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from iqa_cli.evaluation.correlation import agreement, fit_logistic, logistic4, srcc_interval
+
+
+def _rank(values: list[float]) -> list[float]:
+    """Mean ranks, counted literally."""
+    return [
+        sum(other < value for other in values) + (1 + sum(other == value for other in values)) / 2
+        for value in values
+    ]
+
+
+def _pearson(x: list[float], y: list[float]) -> float:
+    mx, my = sum(x) / len(x), sum(y) / len(y)
+    cov = sum((a - mx) * (b - my) for a, b in zip(x, y, strict=True))
+    return cov / (sum((a - mx) ** 2 for a in x) * sum((b - my) ** 2 for b in y)) ** 0.5
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=4, max_size=30))
+def test_coefficients_are_their_definitions_with_ties(pairs: list[tuple[int, int]]) -> None:
+    x, y = [float(a) for a, _ in pairs], [float(b) for _, b in pairs]
+    if len(set(x)) < 2 or len(set(y)) < 2:
+        with pytest.raises(ValueError, match="same"):
+            agreement(x, y)
+        return
+    found = agreement(x, y)
+    assert found.srcc == pytest.approx(_pearson(_rank(x), _rank(y)), abs=1e-9)
+    assert found.plcc == pytest.approx(_pearson(x, y), abs=1e-9)
+    signs = [(np.sign(x[i] - x[j]), np.sign(y[i] - y[j])) for i in range(len(x)) for j in range(i)]
+    tied_x, tied_y = sum(a != 0 for a, _ in signs), sum(b != 0 for _, b in signs)
+    tau = sum(a * b for a, b in signs) / (tied_x * tied_y) ** 0.5
+    assert found.krcc == pytest.approx(tau, abs=1e-9)
+
+
+def test_a_reversed_predictor_keeps_its_sign() -> None:
+    y = np.linspace(0, 1, 40)
+    found = agreement(-y, y)
+    assert found.srcc == pytest.approx(-1)
+    assert found.plcc == pytest.approx(-1)
+
+
+def test_rank_correlations_ignore_a_monotone_map_and_the_fit_undoes_a_logistic_one() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=200)
+    y = logistic4(x, 90.0, 10.0, 0.3, 0.5)
+    found = agreement(x, y)
+    assert found.srcc == pytest.approx(1)
+    assert found.plcc < 0.99
+    assert found.plcc_fitted == pytest.approx(1, abs=1e-6)
+    assert found.rmse == pytest.approx(0, abs=1e-3)
+    assert agreement(np.exp(x), y).srcc == pytest.approx(1)
+
+
+def test_the_fit_survives_a_reversed_predictor() -> None:
+    x = np.linspace(-2, 2, 80)
+    y = logistic4(-x, 1.0, 0.0, 0.0, 0.4)
+    mapped = fit_logistic(x, y)
+    assert mapped is not None
+    assert np.abs(mapped - y).max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        ([1, 2], [1, 2], "at least 3"),
+        ([1, 2, 3], [1, 2], "3 predictions for 2 opinions"),
+        ([1, 2, float("nan")], [1, 2, 3], "finite"),
+        ([5, 5, 5], [1, 2, 3], "same"),
+    ],
+)
+def test_what_has_no_correlation_is_an_error(x: list[float], y: list[float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        agreement(x, y)
+
+
+def test_the_interval_covers_as_stated_and_resamples_groups() -> None:
+    # Spearman's correlation of a bivariate normal: 6 / pi * asin(rho / 2).
+    rho, rng = 0.6, np.random.default_rng(1)
+    truth = 6 / np.pi * np.arcsin(rho / 2)
+    covered, widths, naive = 0, [], []
+    for _ in range(150):
+        x = rng.normal(size=60)
+        y = rho * x + np.sqrt(1 - rho**2) * rng.normal(size=60)
+        # Each picture four times: four copies of one picture say no more than one.
+        x4, y4, groups = np.repeat(x, 4), np.repeat(y, 4), [str(g) for g in np.repeat(np.arange(60), 4)]
+        low, high = srcc_interval(x4, y4, groups, resamples=200)
+        covered += low <= truth <= high
+        widths.append(high - low)
+        low, high = srcc_interval(x4, y4, [str(i) for i in range(240)], resamples=200)
+        naive.append(high - low)
+    assert 0.88 <= covered / 150 <= 0.99
+    assert np.mean(widths) > 1.5 * np.mean(naive)

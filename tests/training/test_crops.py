@@ -1,0 +1,89 @@
+"""Crops, distortions, losses and schedule of training."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from iqa_cli.errors import ImageError
+from iqa_cli.images.distortions import DISTORTIONS, LEVELS, distort
+from iqa_cli.training.crops import CropSampler, decode_all
+from iqa_cli.training.losses import opinion_loss, ranking_loss
+from iqa_cli.training.schedule import warmup_cosine
+
+
+@pytest.fixture(scope="module")
+def dog(examples: Path) -> np.ndarray:
+    with Image.open(examples / "dog.jpg") as image:
+        return np.asarray(image.convert("RGB"))
+
+
+@pytest.mark.parametrize("name", DISTORTIONS)
+def test_every_distortion_is_a_strictly_growing_ladder(dog: np.ndarray, name: str) -> None:
+    errors = [
+        float(np.mean((distort(dog, name, level, np.random.default_rng(0)).astype(float) - dog) ** 2))
+        for level in range(1, LEVELS + 1)
+    ]
+    assert errors[0] > 1
+    assert all(later > 1.15 * earlier for earlier, later in pairwise(errors)), errors
+
+
+def test_an_unknown_distortion_or_level_is_refused(dog: np.ndarray) -> None:
+    for name, level in (("fog", 1), ("jpeg", 0), ("jpeg", LEVELS + 1)):
+        with pytest.raises(ValueError, match="no distortion"):
+            distort(dog, name, level, np.random.default_rng(0))
+
+
+def test_the_same_seed_gives_the_same_batches_and_resumes_in_the_middle(dog: np.ndarray) -> None:
+    images = [dog, dog[::-1], dog[:, ::-1], dog[::2, ::2]] * 3
+    one = list(CropSampler(images, 96, 4, 2, seed=7).epoch(3))
+    two = list(CropSampler(images, 96, 4, 2, seed=7).epoch(3, start=1))
+    assert len(one) == 3
+    assert torch.equal(one[1].rgb, two[0].rgb)
+    assert (one[1].index == two[0].index).all()
+    other = next(CropSampler(images, 96, 4, 2, seed=8).epoch(3))
+    assert not torch.equal(one[0].rgb, other.rgb)
+
+
+def test_a_distorted_copy_is_of_the_crop_it_is_paired_with(dog: np.ndarray) -> None:
+    images = [dog, 255 - dog, dog // 2, dog[::-1]]
+    batch = next(CropSampler(images, 64, 4, 3, eligible=[True, False, True, True]).epoch(0))
+    assert batch.rgb.shape == (7, 3, 64, 64)
+    assert list(batch.pair[:4]) == [-1] * 4
+    for row in range(4, 7):
+        original = batch.pair[row]
+        assert batch.index[row] == batch.index[original] != 1
+        assert 1 <= batch.level[row] <= LEVELS
+        difference = (batch.rgb[row] - batch.rgb[original]).abs().mean()
+        assert 0 < difference < 0.2
+
+
+def test_pictures_under_the_crop_are_mirrored_up_to_it() -> None:
+    small = np.arange(40 * 50 * 3, dtype=np.uint8).reshape(40, 50, 3)
+    batch = next(CropSampler([small, small], 64, 2).epoch(0))
+    assert batch.rgb.shape == (2, 3, 64, 64)
+
+
+def test_decoding_names_the_picture_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "bad.jpg").write_bytes(b"nothing")
+    with pytest.raises(ImageError, match=r"bad\.jpg: "):
+        decode_all([tmp_path / "bad.jpg"])
+
+
+def test_losses_are_their_formulas() -> None:
+    assert opinion_loss(torch.tensor([0.2, 0.9]), torch.tensor([0.5, 0.8])) == pytest.approx(0.2)
+    loss = ranking_loss(torch.tensor([0.8, 0.5]), torch.tensor([0.2, 0.6]), torch.tensor([0.1, 0.1]))
+    assert loss == pytest.approx((0 + 0.2) / 2)
+    assert ranking_loss(torch.zeros(0), torch.zeros(0), torch.zeros(0)) == 0
+
+
+def test_the_rate_warms_up_and_ends_at_nothing() -> None:
+    factor = warmup_cosine(100, 10)
+    values = [factor(step) for step in range(101)]
+    assert values[:10] == sorted(values[:10])
+    assert max(values) == values[10] == 1
+    assert values[10:] == sorted(values[10:], reverse=True)
+    assert values[100] == pytest.approx(0)
