@@ -9,6 +9,9 @@ from enum import Enum
 from iqa_cli.errors import ExitCode
 from iqa_cli.prediction import Prediction
 
+# What makes a spreadsheet compute a cell instead of showing it.
+_FORMULA_STARTS = ("=", "+", "-", "@")
+
 
 class Sort(str, Enum):
     """The order of rows."""
@@ -60,6 +63,8 @@ class Tally:
         fail_below: The threshold in points, or None.
         scored, failed, below: Numbers of pictures.
         unreadable: Number of folders that could not be listed.
+        interrupted: Whether the run was stopped by Ctrl-C.
+        formula_like: Number of names that a spreadsheet may take for a formula.
         failures: The first few failed records.
     """
 
@@ -69,9 +74,12 @@ class Tally:
     below: int = 0
     unreadable: int = 0
     interrupted: bool = False
+    formula_like: int = 0
     failures: list[Prediction] = field(default_factory=list)
 
     def add(self, prediction: Prediction) -> None:
+        """Count one record."""
+        self.formula_like += prediction.path.startswith(_FORMULA_STARTS)
         if prediction.score is None:
             self.failed += 1
             if len(self.failures) < 20:

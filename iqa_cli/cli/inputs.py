@@ -156,8 +156,10 @@ def _expand(argument: str, inputs: Inputs, recursive: bool, *, patterns: bool) -
     if recursive and _is_folder(argument):
         yield from _walk(argument, inputs)
     elif patterns and glob.has_magic(argument) and not os.path.lexists(argument):
-        matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - keeps the prefix as given
-        if not matches:
+        matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - keeps the prefix given
+        if not matches and not set("*?") & set(argument):
+            yield argument  # more likely brackets in a name than a pattern; its row will say so
+        elif not matches:
             raise UsageError(f"no file matches {printable(argument)}")
         for match in matches:
             _refuse_folder(match, recursive)

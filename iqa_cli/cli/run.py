@@ -240,7 +240,9 @@ def _report(options: ScoreOptions, env: Environment, inputs: Inputs, tally: Tall
         total = count(tally.scored + tally.failed, "picture")
         if options.top is None and options.bottom is None:
             first = tally.failures[0]
-            text = f"{tally.failed:,} of {total} could not be scored; the first: {first.path}: {first.error}"
+            text = f"{first.path}: {first.error}"
+            if tally.scored + tally.failed > 1:
+                text = f"{tally.failed:,} of {total} could not be scored; the first: {text}"
             env.error(ImageError(text))
         else:
             # Their rows are not among those chosen, so this is the only place to tell.
@@ -250,5 +252,9 @@ def _report(options: ScoreOptions, env: Environment, inputs: Inputs, tally: Tall
     if tally.below:
         scored = count(tally.scored, "picture")
         env.note(f"{tally.below:,} of {scored} scored below {options.fail_below:g}")
+    if tally.formula_like and options.format_for(env) is Format.csv:
+        # They are kept exact: a CSV that changes names is of no use to a program.
+        names = count(tally.formula_like, "name")
+        env.note(f"{names} begin with = + - or @, which a spreadsheet may take for a formula")
     if tally.interrupted:
         env.note(f"interrupted; {count(tally.scored + tally.failed, 'picture')} done")

@@ -1,0 +1,173 @@
+"""The rows of `iqa score`: names of fields, formats, order, and names of files that mean harm."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from iqa_cli.cli.sinks import plain_record
+from iqa_cli.prediction import Prediction
+from tests.cli.conftest import Iqa
+
+Photos = Callable[..., Path]
+
+# Users' pipelines rely on these: fields may be added at the end, none may change.
+CONTRACT = ["path", "score", "error", "model", "spread", "width", "height"]
+ESCAPES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def test_json_lines_have_the_fields_of_the_contract(iqa: Iqa, photos: Photos) -> None:
+    photos("a.jpg", "b.jpg")
+    result = iqa("score", "b.jpg", "./a.jpg", "missing.jpg", "--format", "jsonl")
+    rows = [json.loads(line) for line in result.lines]
+    assert [row["path"] for row in rows] == ["b.jpg", "./a.jpg", "missing.jpg"]
+    for row in rows:
+        assert list(row)[: len(CONTRACT)] == CONTRACT
+        assert row["model"] == "mfenet"
+        assert row["scores"] == {"mfenet": row["score"]}
+    assert 0 <= rows[0]["score"] <= 100
+    assert rows[0]["spread"] >= 0
+    assert rows[0]["error"] is None
+    assert (rows[1]["width"], rows[1]["height"]) == (432, 536)
+    assert rows[2]["score"] is None
+    assert rows[2]["spread"] is None
+    assert rows[2]["error"] == "no such file"
+    assert result.out.endswith(b"}\n")
+
+
+def test_all_formats_say_the_same(iqa: Iqa, photos: Photos) -> None:
+    photos("a.jpg", "b.jpg", "c.jpg")
+    arguments = ["score", "a.jpg", "b.jpg", "c.jpg", "none.jpg"]
+    lines = [json.loads(line) for line in iqa(*arguments, "--format", "jsonl").lines]
+    assert json.loads(iqa(*arguments, "--format", "json").out) == lines
+    table = list(csv.DictReader(io.StringIO(iqa(*arguments, "--format", "csv").out.decode())))
+    assert list(table[0])[: len(CONTRACT)] == CONTRACT
+    plain = iqa(*arguments, "--format", "tsv").rows
+    for number, line in enumerate(lines):
+        wanted = ["" if line[name] is None else line[name] for name in CONTRACT]
+        for cells in ([table[number][name] for name in CONTRACT], plain[number][: len(CONTRACT)]):
+            assert [float(c) if isinstance(w, float) else c for c, w in zip(cells, wanted, strict=True)] == [
+                w if isinstance(w, float) else str(w) for w in wanted
+            ]
+
+
+def test_a_pipe_gets_plain_rows_and_a_terminal_gets_a_table(iqa: Iqa, photos: Photos) -> None:
+    photos("a.jpg")
+    piped = iqa("score", "a.jpg")
+    assert len(piped.lines) == 1
+    assert piped.rows[0][0] == "a.jpg"
+    assert piped.err == ""
+    shown = iqa("score", "a.jpg", terminal="stdout")
+    assert "█" in shown.out.decode()
+    assert b"\x1b[" in shown.out
+    assert shown.out.decode().rstrip().endswith("a.jpg")
+    score = float(piped.rows[0][1])
+    assert f"{score:.2f}" in shown.out.decode()
+
+
+@pytest.mark.parametrize("way", ["--no-color", "NO_COLOR", "TERM"])
+def test_no_escape_codes_where_colours_are_not_wanted(iqa: Iqa, photos: Photos, way: str) -> None:
+    photos("a.jpg")
+    if way != "--no-color":
+        iqa.environ[way] = {"NO_COLOR": "1", "TERM": "dumb"}[way]
+    extra = [way] if way == "--no-color" else []
+    result = iqa("score", "a.jpg", *extra, terminal="stdout")
+    assert result.code == 0
+    assert b"\x1b" not in result.out
+    assert b"a.jpg" in result.out
+
+
+def test_an_ascii_terminal_gets_an_ascii_table(iqa: Iqa, photos: Photos) -> None:
+    photos("a.jpg")
+    result = iqa("score", "a.jpg", terminal="stdout", stdout_encoding="ascii")
+    assert result.code == 0
+    assert "#" in result.out.decode("ascii")
+
+
+def test_failures_stand_in_the_table(iqa: Iqa, photos: Photos) -> None:
+    photos("a.jpg")
+    text = iqa("score", "a.jpg", "nope.jpg", "--format", "table").out.decode()
+    assert "failed" in text.splitlines()[2]
+    assert "nope.jpg: no such file" in text
+
+
+def test_order_by_score_path_and_input(iqa: Iqa, photos: Photos) -> None:
+    photos("c.jpg", "a.jpg", "b.jpg", "d.jpg")
+    given = ["c.jpg", "x.jpg", "a.jpg", "d.jpg", "b.jpg"]
+    plain = iqa("score", *given)
+    assert plain.paths == given
+    scores = {row[0]: float(row[1]) for row in plain.rows if row[1]}
+    best_first = sorted(scores, key=lambda name: -scores[name])
+    assert len(set(scores.values())) == 4
+    assert iqa("score", *given, "--sort", "score").paths == [*best_first, "x.jpg"]
+    assert iqa("score", *given, "--sort", "path").paths == sorted(given)
+    top = iqa("score", *given, "--top", "2")
+    assert top.paths == best_first[:2]
+    assert "x.jpg: no such file" in top.err
+    assert top.code == 3
+    assert iqa("score", *given, "--bottom", "2").paths == best_first[:-3:-1]
+    assert iqa("score", *given, "--bottom", "3", "--sort", "path").paths == sorted(best_first[1:])
+    both = iqa("score", *given, "--top", "1", "--bottom", "1")
+    assert both.code == 2
+    assert "--top and --bottom" in both.err
+
+
+@pytest.mark.parametrize("name", ["a\nb.jpg", "\x1b[31mred\x1b[0m.jpg", "tab\there.jpg", "\u202egpj.exe"])
+def test_names_cannot_break_rows_or_reach_the_terminal_as_codes(iqa: Iqa, photos: Photos, name: str) -> None:
+    photos(name)
+    plain = iqa("score", name)
+    assert len(plain.lines) == 1
+    assert len(plain.rows[0]) == 10
+    table = iqa("score", name, "missing\x1b[2J.jpg", "--no-color", terminal="stdout")
+    for shown in (plain.lines[0].replace("\t", ""), table.out.decode(), table.err):
+        assert not ESCAPES.search(shown)
+        assert "\u202e" not in shown
+    assert len(table.lines) == 3
+    lines = iqa("score", name, "--format", "jsonl").out
+    assert not re.search(rb"[\x00-\x09\x0b-\x1f]", lines)
+    assert json.loads(lines)["path"] == name
+    listed = list(csv.reader(io.StringIO(iqa("score", name, "--format", "csv").out.decode(), newline="")))
+    assert listed[1][0] == name
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_a_name_that_is_no_utf8_does_not_crash_and_comes_back(iqa: Iqa, photos: Photos) -> None:
+    photos("a.jpg").joinpath("a.jpg").rename(os.fsdecode(b"caf\xe9.jpg"))
+    name = os.fsdecode(b"caf\xe9.jpg")
+    assert iqa("score", name).paths == ["caf\\xe9.jpg"]
+    assert "caf\\xe9.jpg" in iqa("score", name, terminal="stdout").out.decode()
+    read = json.loads(iqa("score", name, "--format", "jsonl").out.decode("utf-8"))
+    assert os.fsencode(read["path"]) == b"caf\xe9.jpg"
+    assert b"caf\xe9.jpg" in iqa("score", name, "--format", "csv").out
+    assert iqa("score", "-", stdin=b"caf\xe9.jpg\n").code == 0
+
+
+def test_a_name_like_a_formula_is_exact_in_csv_and_remarked_upon(iqa: Iqa, photos: Photos) -> None:
+    photos('=HYPERLINK("x",1).jpg', "b,c.jpg")
+    result = iqa("score", '=HYPERLINK("x",1).jpg', "b,c.jpg", "--format", "csv")
+    names = [row[0] for row in csv.reader(io.StringIO(result.out.decode()))]
+    assert names == ["path", '=HYPERLINK("x",1).jpg', "b,c.jpg"]
+    assert "formula" in result.err
+    assert iqa("score", '=HYPERLINK("x",1).jpg', "-q", "--format", "csv").err == ""
+
+
+def test_what_is_no_number_becomes_null() -> None:
+    record = plain_record(
+        Prediction("a", float("nan"), None, "m", spread=float("inf"), scores={"m": float("-inf")})
+    )
+    assert record["score"] is None
+    assert record["spread"] is None
+    assert record["scores"] == {"m": None}
+
+
+def test_the_same_command_gives_the_same_bytes(iqa: Iqa, examples: Path) -> None:
+    runs = {iqa("score", "-r", examples, "--format", "jsonl").out for _ in range(3)}
+    assert len(runs) == 1

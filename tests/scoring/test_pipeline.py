@@ -1,0 +1,172 @@
+"""The pipeline with pictures and a network made for the test: order, batches, memory, failures, its end."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from iqa_cli.images.crops import Crop
+from iqa_cli.scoring.pipeline import Outcome, Pipeline, Size
+
+
+def crop(value: int, weight: float = 1.0) -> Crop:
+    return Crop("tiles", 0, weight, np.full((2, 2, 3), value % 256, dtype=np.uint8))
+
+
+def looks(item: int) -> Iterator[Size | Crop]:
+    """Picture `item` has `item % 5` crops, all of value `item`; number 13 is broken after its second crop."""
+    yield Size(item, 2 * item)
+    for number in range(item % 5):
+        if item == 13 and number == 2:
+            raise ValueError("broken half-way")
+        yield crop(item)
+
+
+class Network:
+    """Says the mean of each crop, and remembers the batches."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def __call__(self, crops: np.ndarray) -> np.ndarray:
+        self.batches.append(len(crops))
+        return crops.reshape(len(crops), -1).mean(axis=1).astype(np.float32)
+
+
+def summary(outcome: Outcome[int]) -> tuple[int, int | None, list[float]]:
+    raws = [] if outcome.scores is None else outcome.scores.raw.tolist()
+    return outcome.item, outcome.width, raws
+
+
+@pytest.mark.parametrize("decoders", [1, 2, 7])
+@pytest.mark.parametrize("batch_size", [1, 3, 16, 1000])
+def test_outcomes_come_in_order_each_with_its_own_scores(decoders: int, batch_size: int) -> None:
+    pipeline = Pipeline(looks, Network(), batch_size=batch_size, decoders=decoders)
+    outcomes = list(pipeline.run(range(60)))
+    assert [outcome.item for outcome in outcomes] == list(range(60))
+    for item, outcome in enumerate(outcomes):
+        if item == 13:
+            assert isinstance(outcome.failure, ValueError)
+            assert outcome.scores is None
+        else:
+            assert summary(outcome) == (item, item, [float(item)] * (item % 5))
+
+
+def test_crops_of_different_pictures_share_batches_the_same_way_every_time() -> None:
+    def uneven(item: int) -> Iterator[Size | Crop]:
+        time.sleep(0.002 * ((item * 7) % 5))  # threads overtake each other
+        yield from looks(item)
+
+    seen = set()
+    for decoders in (1, 2, 5, 5):
+        network = Network()
+        list(Pipeline(uneven, network, batch_size=8, decoders=decoders).run(range(40)))
+        seen.add(tuple(network.batches))
+    assert len(seen) == 1
+    (batches,) = seen
+    assert set(batches[:-1]) == {8}
+
+
+def test_inputs_are_taken_lazily_and_never_far_ahead() -> None:
+    taken = []
+
+    def endless() -> Iterator[int]:
+        for number in itertools.count(1):
+            taken.append(number)
+            yield number * 5 + 1  # one crop each
+
+    outcomes = Pipeline(looks, Network(), batch_size=4, decoders=2).run(endless())
+    for _ in range(100):
+        next(outcomes)
+    assert len(taken) < 130
+    outcomes.close()  # type: ignore[attr-defined]
+
+
+def test_a_picture_of_very_many_crops_waits_for_the_network() -> None:
+    """So memory does not grow with the size of a picture."""
+    made = 0
+    ahead = []
+
+    def giant(item: int) -> Iterator[Size | Crop]:
+        nonlocal made
+        yield Size(1, 1)
+        for _ in range(2000):
+            made += 1
+            yield crop(1, 1 / 2000)
+
+    scored = 0
+
+    def slow(crops: np.ndarray) -> np.ndarray:
+        nonlocal scored
+        time.sleep(0.0005)
+        ahead.append(made - scored)
+        scored += len(crops)
+        return np.zeros(len(crops), dtype=np.float32)
+
+    (outcome,) = Pipeline(giant, slow, batch_size=8, decoders=2).run([0])
+    assert outcome.scores is not None
+    assert outcome.scores.raw.shape == (2000,)
+    assert max(ahead) <= 8 + 8 + 2
+
+
+def test_a_part_filled_batch_does_not_wait_for_inputs_that_take_long() -> None:
+    ready: queue.Queue[int | None] = queue.Queue()
+    outcomes = Pipeline(looks, Network(), batch_size=100, decoders=2).run(iter(ready.get, None))
+    ready.put(3)
+    started = time.monotonic()
+    assert summary(next(outcomes)) == (3, 3, [3.0, 3.0, 3.0])
+    assert time.monotonic() - started < 5
+    ready.put(4)
+    ready.put(None)
+    assert [outcome.item for outcome in outcomes] == [4]
+
+
+def test_a_slow_picture_does_not_cut_a_batch_short() -> None:
+    network = Network()
+
+    def slow(item: int) -> Iterator[Size | Crop]:
+        yield from looks(6)
+        if item == 2:
+            time.sleep(0.8)
+
+    list(Pipeline(slow, network, batch_size=4, decoders=1).run(range(4)))
+    assert network.batches == [4]
+
+
+def test_failures_of_the_list_and_of_the_network_reach_the_caller() -> None:
+    def broken_list() -> Iterator[int]:
+        yield 1
+        raise OSError("the list is gone")
+
+    outcomes = Pipeline(looks, Network(), batch_size=1, decoders=2).run(broken_list())
+    assert next(outcomes).item == 1
+    with pytest.raises(OSError, match="the list is gone"):
+        next(outcomes)
+
+    def broken_network(crops: np.ndarray) -> np.ndarray:
+        raise RuntimeError("no memory")
+
+    with pytest.raises(RuntimeError, match="no memory"):
+        list(Pipeline(looks, broken_network, batch_size=4, decoders=2).run(range(50)))
+
+
+def test_threads_end_with_the_run_also_when_it_is_given_up() -> None:
+    before = threading.active_count()
+    list(Pipeline(looks, Network(), batch_size=4, decoders=4).run(range(20)))
+    outcomes = Pipeline(looks, Network(), batch_size=2, decoders=4).run(itertools.count())
+    next(outcomes)
+    outcomes.close()  # type: ignore[attr-defined]
+    limit = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < limit:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+
+
+def test_nothing_in_nothing_out() -> None:
+    assert list(Pipeline(looks, Network(), batch_size=4, decoders=2).run([])) == []
