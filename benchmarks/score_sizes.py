@@ -2,10 +2,9 @@
 
     python benchmarks/score_sizes.py [--runs 5]
 
-The pictures are made from the examples, laid side by side at their own sharpness. "first score" is a whole fresh
-process; "each further one" the difference between a process that scores the picture once and one that scores six
-copies of it, a fifth of it; "peak memory" is the largest resident size of the fresh process, "beyond the imports"
-the same less that of a process that scores a 64x64 picture.
+The pictures are mosaics of the examples, each enlarged to 1024 pixels. "First" is a whole fresh process
+that scores one picture; "further" a fifth of what a process that scores six copies takes longer; "peak" the
+largest resident size of the first; "beyond imports" the same less that of one that scores a 64x64 picture.
 """
 
 from __future__ import annotations
@@ -61,9 +60,7 @@ def main() -> None:
         folder = Path(name)
         Image.new("RGB", (64, 64), (90, 120, 60)).save(folder / "tiny.png")
         bare = statistics.median(measure([folder / "tiny.png"], [])[1] for _ in range(runs))
-        print(
-            "| picture | options | first score, s | each further one, s | peak memory, MiB | beyond the imports |"
-        )
+        print("| picture | options | first, s | further, s | peak, MiB | beyond imports, MiB |")
         print("| --- | --- | --- | --- | --- | --- |")
         for label, size in SIZES.items():
             picture = mosaic(*size)
