@@ -19,7 +19,7 @@ help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(INSTALLED)  ## Install into .venv and score the photographs of examples/
-	@$(BIN)/iqa score examples/
+	@$(BIN)/iqa score examples/*.jpg
 
 test: $(INSTALLED_DEV)  ## Install into .venv and run the tests
 	@$(BIN)/python -m pytest $(ARGS)
