@@ -32,7 +32,7 @@ from iqa_cli.scoring.pooling import pool
 _log = logging.getLogger("iqa_cli")
 
 MAX_PIXELS = 250_000_000
-# Measured on two CPU cores: past 16 crops a batch only takes longer and more memory.
+# The crops of one or two pictures: enough work for the cores of a desk, and rows still come one by one.
 _CPU_BATCH = 16
 _CUDA_BATCH = 128
 

@@ -15,6 +15,7 @@ from iqa_cli import Prediction, load
 from iqa_cli.errors import ImageError, IqaError, UsageError, WeightsError
 from iqa_cli.images.crops import iter_crops
 from iqa_cli.images.decode import open_photo
+from iqa_cli.images.policy import Mode
 from iqa_cli.scoring.scorer import Scorer
 from iqa_cli.weights import load_network
 
@@ -151,8 +152,8 @@ def test_a_transparent_picture_has_the_worse_of_its_two_scores(scorer: Scorer, d
 
 def test_modes_look_at_a_large_picture_as_the_policy_says(scorer: Scorer, dog: Image.Image) -> None:
     large = dog.resize((1800, 1400))
-    crops = {mode: scorer.score(large, mode=mode).crops for mode in ("default", "native", "fast")}  # type:
-    ignore[arg-type] assert crops["native"] == 9 * 7
+    crops = {mode: scorer.score(large, mode=mode).crops for mode in ("default", "native", "fast")}
+    assert crops["native"] == 9 * 7
     assert crops["fast"] == 9
     assert crops["fast"] < crops["default"] <= 9 + scorer.policy.native_crops
     with pytest.raises(UsageError, match="there is no mode 'slow'"):
