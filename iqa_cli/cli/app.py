@@ -10,6 +10,7 @@ import contextlib
 import difflib
 import io
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -154,6 +155,8 @@ def run(args: Sequence[str] | None = None, env: Environment | None = None) -> in
         except (KeyboardInterrupt, typer.Abort):
             return ExitCode.INTERRUPTED
         except SystemExit as leaving:
+            if isinstance(leaving.__context__, BrokenPipeError):
+                return ExitCode.OK  # of `iqa --help | head`; Typer would make it 1, which has a meaning here
             return leaving.code if isinstance(leaving.code, int) else 1
         except BrokenPipeError:
             return ExitCode.OK
@@ -191,6 +194,10 @@ def _usage(error: Any) -> UsageError:
     if possible:
         message = " ".join(str(error.message).split()).rstrip(".")
         hint = f"did you mean {' or '.join(possible[:3])}?"
+    choice = re.search(r"'([^']*)' is not one of (.+)", message)
+    if choice is not None:
+        close = difflib.get_close_matches(choice[1], re.findall(r"'([^']*)'", choice[2]), n=1)
+        hint = f"did you mean '{close[0]}'?" if close else hint
     return UsageError(message[:1].lower() + message[1:], hint=hint)
 
 

@@ -63,6 +63,17 @@ def test_help_of_score_states_direction_and_size_policy(iqa: Iqa) -> None:
         assert sentence[:40] in text
 
 
+def test_help_into_a_closed_pipe_is_quiet() -> None:
+    command = [sys.executable, "-m", "iqa_cli", "score", "--help"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(30) == 0
+
+
 def test_version(iqa: Iqa) -> None:
     assert iqa("--version").lines == [f"iqa {__version__}"]
 
@@ -73,7 +84,8 @@ def test_version(iqa: Iqa) -> None:
         (["scroe", "a.jpg"], "there is no command 'scroe'", "'iqa score'"),
         (["xyzzy"], "there is no command 'xyzzy'", "commands: score"),
         (["score", "--formt", "csv", "a.jpg"], "no such option: --formt", "--format"),
-        (["score", "--format", "jsn", "a.jpg"], "'jsn' is not one of", "iqa score --help"),
+        (["score", "--format", "jsn", "a.jpg"], "'jsn' is not one of", "did you mean 'json'?"),
+        (["score", "--sort", "xyzzy", "a.jpg"], "'xyzzy' is not one of", "iqa score --help"),
         (["score", "--model", "mfnet", "a.jpg"], "did you mean 'mfenet'?", "mfenet"),
         (["score", "--top", "0", "a.jpg"], "--top", "iqa score --help"),
         (["score", "--batch-size", "many", "a.jpg"], "--batch-size", "iqa score --help"),
