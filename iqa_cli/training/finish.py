@@ -3,6 +3,8 @@ hashes."""
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -30,6 +32,8 @@ from iqa_cli.weights import save_weights
 NATIVE_WEIGHTS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 #: SRCC given away for the reduced whole, which is the look that the network was trained on.
 NATIVE_TOLERANCE = 0.002
+#: Fewer pictures than these choose nothing.
+MIN_PICTURES = 20
 _PERCENTILES = (1, 2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 98, 99)
 
 
@@ -44,11 +48,18 @@ def choose_native_weight(
     smallest is therefore taken. What holds at 384 pixels is an assumption at 4000.
 
     Returns:
-        The smallest of `NATIVE_WEIGHTS` within `NATIVE_TOLERANCE` of the best, and the SRCC of each.
+        The smallest of `NATIVE_WEIGHTS` within `NATIVE_TOLERANCE` of the best, and the SRCC of each; the
+        policy's own share and nothing where fewer than `MIN_PICTURES` are large enough for both looks.
     """
     small = replace(policy, near_side=policy.crop + 32, reduced_side=policy.crop + 32, native_crops=4)
     views = predict_raw(network, [r.path for r in records], small, precision=precision)
-    whole, native, mos = views["whole"], views["native"], [r.mos for r in records]
+    # A picture of no more than one crop has no native look; where there are only such, nothing can be chosen.
+    absent = np.full(len(records), np.nan)
+    whole, native = views.get("whole", absent), views.get("native", absent)
+    both = np.isfinite(whole) & np.isfinite(native)
+    if both.sum() < MIN_PICTURES:
+        return policy.native_weight, {}
+    whole, native, mos = whole[both], native[both], np.array([r.mos for r in records])[both]
     found = {
         f"{weight:g}": round(agreement((1 - weight) * whole + weight * native, mos).srcc, 4)
         for weight in NATIVE_WEIGHTS
@@ -58,15 +69,41 @@ def choose_native_weight(
 
 
 def fit_calibration(raw: Floats, mos: Floats) -> dict[str, Any]:
-    """The logistic from pooled outputs [n] to points, least squares against 100 x MOS [n]; ends held within
-    0 to 100."""
-    start = (95.0, 5.0, float(np.median(raw)), max(1e-3, float(np.std(raw))))
-    bounds = ([60.0, 0.0, -1.0, 1e-3], [100.0, 40.0, 2.0, 10.0])
-    found, _ = optimize.curve_fit(logistic4, raw, 100 * mos, p0=start, bounds=bounds, maxfev=20_000)
-    return {
-        "kind": "logistic",
-        **{name: float(v) for name, v in zip(("b1", "b2", "b3", "b4"), found, strict=True)},
-    }
+    """The map from pooled outputs to points.
+
+    Args:
+        raw: [n] pooled outputs.
+        mos: [n] MOS, 0 to 1.
+
+    Returns:
+        The 4-parameter logistic of least squares to 100 x MOS, its ends held within 0 to 100; where it
+        cannot be fitted, the plain "linear" 100 x raw.
+    """
+    low, high = np.array([60.0, 0.0, -1.0, 1e-3]), np.array([100.0, 40.0, 2.0, 10.0])
+    start = np.clip([95.0, 5.0, np.median(raw), np.std(raw)], low + 1e-6, high - 1e-6)
+    try:
+        found, _ = optimize.curve_fit(logistic4, raw, 100 * mos, p0=start, bounds=(low, high), maxfev=20_000)
+    except (RuntimeError, ValueError):
+        return {"kind": "linear", "slope": 100.0, "intercept": 0.0}
+    names = ("b1", "b2", "b3", "b4")
+    return {"kind": "logistic", **{name: float(v) for name, v in zip(names, found, strict=True)}}
+
+
+def chosen_epoch(folder: Path) -> dict[str, Any]:
+    """The line of `log.jsonl` of the epoch whose weights were kept: step, epoch from 0, SRCC and PLCC."""
+    lines = (json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines())
+    return max((line for line in lines if "srcc" in line), key=lambda line: line["srcc"])
+
+
+def code_version() -> str:
+    """Version of the package, with the commit where it runs from a git checkout."""
+    root = Path(__file__).resolve().parents[2]
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return __version__
+    return f"{__version__} ({found})"
 
 
 def finish(
@@ -112,7 +149,8 @@ def finish(
     found = agreement(raw, mos)
     log("hashing what was seen")
     paths = [r.path for r in (*fit, *choose)] + list(further_seen)
-    seen = write_seen(seen_path(path), (hash_photo(image) for image in decode_all(paths)))
+    # One picture at a time: all of them were in memory once, and that is behind us.
+    seen = write_seen(seen_path(path), (hash_photo(decode_all([p])[0]) for p in paths))
     quantiles = np.percentile([100 * r.mos for r in fit], _PERCENTILES)
     card = Card(
         name=path.name.removesuffix(".safetensors"),
@@ -143,13 +181,14 @@ def finish(
                 "use": "epoch, share of the native crops, calibration",
                 "srcc": round(found.srcc, 4),
                 "native_weight_srcc": tried,
+                "chosen_epoch": chosen_epoch(path.parent),
             },
             {"settings": config.to_dict(), "command": facts["command"]},
         ],
         starting_points=facts["starting_points"],
         licence=facts["licence"],
         date=datetime.now(timezone.utc).date().isoformat(),
-        code_version=__version__,
+        code_version=code_version(),
         notes=facts["notes"],
         seen={"file": seen_path(path).name, "pictures": seen},
     )
