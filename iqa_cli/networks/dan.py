@@ -1,8 +1,8 @@
 """DAN, the distortion-aware network: MFE-Net's first auxiliary branch, a frozen ResNet-50.
 
 Published: ResNet-50, pre-trained with contrastive learning so that its features tell distortion types apart.
-Its start, and the ablation "imagenet", is an ImageNet ResNet-50. timm's ResNet-50 supplies the network and
-its parameter names.
+Our choice: it is frozen afterwards; the ablation "imagenet" freezes the ImageNet ResNet-50 that such
+pre-training starts from. timm's ResNet-50 supplies the network and its parameter names.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class DAN(nn.Module):
 
 
 class FrozenDAN(DAN):
-    """The DAN as MFE-Net uses it: no gradient, batch norms always in evaluation mode."""
+    """The DAN as our MFE-Net uses it: no gradient, batch norms always in evaluation mode."""
 
     def __init__(self, strides: Literal["torch", "caffe"] = "torch") -> None:
         super().__init__(strides)

@@ -1,9 +1,12 @@
 """MFE-Net: Multi-task Feature Enhancement Network for no-reference image quality assessment.
 
-Paper: Li Yu, arXiv 2411.07556, 2024. Published there: three branches (QEN on VAN, DAN on a contrastively
-pre-trained ResNet-50, HFEN with high-frequency modules) and two fusions (AFF for distortion, FFM for high
-frequencies). Our choices, the text of the paper not being
-available: widths and order of the HFEN, the auxiliary objective, the form of the FFM, the head.
+Paper: Li Yu, arXiv 2411.07556, 2024; its text could not be read.
+
+Published: three branches (QEN on VAN, DAN on a contrastively pre-trained ResNet-50, HFEN with vanilla
+convolutions and high-frequency modules), AFF that brings in the distortion-aware features, FFM that brings
+in the high frequencies. Second-hand: the high-frequency module is built on octave convolution and drops its
+low half. Our choice: both fusions at all four stages, the frozen DAN and P = BN(1x1(D)), widths and order of
+the HFEN, the auxiliary objective, the form of the FFM, the head, normalisation inside the network.
 
     F_i = QEN stage,  P_i = BN(1x1(D_i)),  A_i = AFF(F_i, P_i),  G_i = FFM(A_i, H_i)          i = 1 .. 4
     score = head([pool G_1, pool G_2, pool G_3, pool G_4])
