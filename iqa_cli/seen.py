@@ -4,9 +4,10 @@ A figure measured on pictures that a weight was trained on says nothing. Names d
 overlap, and are renamed), so the pixels are hashed: exactly, and in a form that survives another encoding
 or size.
 
-    pixels      first eight bytes of SHA-256 over width, height (uint32, little endian) and the sRGB bytes,
-    row by row perceptual  difference hash: grey picture reduced to 9 x 8, one bit for each pair of
-    neighbours, set where it gets brighter
+    pixels      first eight bytes of SHA-256 over width, height (uint32, little endian) and the sRGB
+                bytes, row by row
+    perceptual  difference hash: grey picture reduced to 9 x 8, one bit for each pair of neighbours, set
+                where it gets brighter
 """
 
 from __future__ import annotations
@@ -97,6 +98,23 @@ def hash_photo(picture: NDArray[np.uint8]) -> PhotoHash:
     levels = np.asarray(grey, dtype=np.int16)
     brighter = np.packbits(levels[:, 1:] > levels[:, :-1])
     return PhotoHash(int.from_bytes(digest.digest()[:8], "little"), int.from_bytes(brighter.tobytes(), "big"))
+
+
+def hash_file(path: str | os.PathLike[str]) -> PhotoHash:
+    """The hashes of a picture on the disk, decoded as training decodes it; one picture is in memory.
+
+    Transparent pixels lie over the light background of the size policy.
+
+    Raises:
+        ImageError: It cannot be read.
+    """
+    from iqa_cli.images.decode import open_photo
+    from iqa_cli.images.policy import SizePolicy
+
+    background = SizePolicy().backgrounds[1]
+    with open_photo(path, min_side=1) as photo:
+        whole = (0, 0, photo.width, photo.height)
+        return hash_photo(photo.region(*whole, background if photo.has_alpha else None))
 
 
 def seen_path(weights: str | os.PathLike[str]) -> Path:

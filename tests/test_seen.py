@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from iqa_cli.errors import WeightsError
-from iqa_cli.seen import PhotoHash, hash_photo, read_seen, seen_path, write_seen
+from iqa_cli.errors import ImageError, WeightsError
+from iqa_cli.seen import PhotoHash, hash_file, hash_photo, read_seen, seen_path, write_seen
 from iqa_cli.weights import verify_checksum
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.jpg"))
@@ -84,6 +84,24 @@ def test_a_photograph_is_recognised_when_saved_again(tmp_path: Path) -> None:
     seen = read_seen(path)
     assert seen.met(hash_photo(picture))
     assert seen.near(hash_photo(as_jpeg(picture, 75)))
+
+
+@pytest.mark.skipif(not EXAMPLES, reason="no example photographs in this checkout")
+def test_a_file_is_hashed_as_training_has_hashed_it(tmp_path: Path) -> None:
+    from iqa_cli.training.crops import decode_all
+
+    turned = tmp_path / "turned.jpg"
+    with Image.open(EXAMPLES[0]) as image:
+        exif = image.getexif()
+        exif[0x0112] = 6
+        image.convert("RGB").save(turned, exif=exif)
+    clear = tmp_path / "clear.png"
+    rgba = np.dstack([scene(3), np.tile(np.arange(320, dtype=np.uint8) // 2, (240, 1))])
+    Image.fromarray(rgba).save(clear)
+    for path in (EXAMPLES[0], turned, clear):
+        assert hash_file(path) == hash_photo(decode_all([path])[0])
+    with pytest.raises(ImageError, match="no such file"):
+        hash_file(tmp_path / "none.jpg")
 
 
 @settings(max_examples=40, deadline=None)

@@ -6,12 +6,13 @@ Columns: `image` and `mos` (or `dmos`, lower is better); optional `ref`, `group`
 
 from __future__ import annotations
 
-import csv
 import math
 from pathlib import Path
 
+from iqa_cli.checksums import one_line
 from iqa_cli.datasets.record import Database, ImageRecord
-from iqa_cli.errors import DatasetError
+from iqa_cli.datasets.table import Row, read_table, refuse_repeated, shown_columns
+from iqa_cli.errors import DatasetError, UsageError
 
 _OPTIONAL = ("ref", "group", "distortion", "level", "split", "subset")
 
@@ -29,69 +30,59 @@ def read_csv(root: Path, name: str = "csv", low: float | None = None, high: floa
         The database; `mos` is scaled to 0 to 1 and turned so that higher is better.
 
     Raises:
-        DatasetError: No such file, a column is missing, a score is no finite number or outside of the scale,
-            a picture is listed twice, or there is no row.
+        UsageError: `low` and `high` are no range.
+        DatasetError: No such file, it is damaged, a column is missing, a score is no finite number or outside
+            of the scale, a picture is listed twice, or there is no row.
     """
     path = root / "labels.csv" if root.is_dir() else root
-    rows = _rows(path)
-    column = "mos" if "mos" in rows[0] else "dmos"
-    scores = [_number(row[column], path, line) for line, row in enumerate(rows, 2)]
-    low = min(scores) if low is None else low
-    high = max(scores) if high is None else high
-    if not high > low:
-        raise DatasetError(f"{path}: all scores are {low:g}, which is no scale")
+    header, rows = read_table(path)
+    column = "mos" if "mos" in header else "dmos"
+    if not {"image", column} <= set(header):
+        raise DatasetError(
+            f"{one_line(path)}: needs the columns image and mos (or dmos), has {shown_columns(header)}"
+        )
+    scores = [row.number(column) for row in rows]
+    low, high = _scale(scores, low, high, path)
     folder = path.parent / "images" if (path.parent / "images").is_dir() else path.parent
     records = []
-    for line, (row, score) in enumerate(zip(rows, scores, strict=True), 2):
+    for row, score in zip(rows, scores, strict=True):
         if not low <= score <= high:
-            raise DatasetError(
-                f"{path}, line {line}: the score {score:g} lies outside of {low:g} to {high:g}"
-            )
+            raise DatasetError(f"{row.place}: the score {score:g} lies outside of {low:g} to {high:g}")
         scaled = (score - low) / (high - low)
-        extra = {key: (row.get(key) or "").strip() or None for key in _OPTIONAL}
+        image = row.picture("image")
+        extra = {key: row.cells.get(key) or None for key in _OPTIONAL}
         records.append(
             ImageRecord(
-                path=folder / row["image"],
-                name=row["image"],
+                path=folder / image,
+                name=image,
                 mos=scaled if column == "mos" else 1 - scaled,
                 raw=score,
-                group=extra["group"] or extra["ref"] or row["image"],
+                group=extra["group"] or extra["ref"] or image,
                 ref=extra["ref"],
                 distortion=extra["distortion"],
-                level=int(_number(extra["level"], path, line)) if extra["level"] else None,
+                level=_level(row) if extra["level"] else None,
                 split=extra["split"],
                 subset=extra["subset"],
             )
         )
-    names = [record.name for record in records]
-    if len(set(names)) < len(names):
-        twice = next(n for i, n in enumerate(names) if n in set(names[:i]))
-        raise DatasetError(f"{path}: {twice!r} is listed twice")
+    refuse_repeated([record.name for record in records], one_line(path))
     return Database(name, tuple(sorted(records, key=lambda r: r.name)), low, high, column == "mos")
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, csv.Error) as error:
-        raise DatasetError(
-            f"cannot read {str(path)!r}: {getattr(error, 'strerror', None) or error}"
-        ) from None
-    if not rows:
-        raise DatasetError(f"{path}: no rows")
-    if "image" not in rows[0] or not {"mos", "dmos"} & set(rows[0]):
-        raise DatasetError(
-            f"{path}: needs the columns image and mos (or dmos), has {', '.join(map(str, rows[0]))}"
-        )
-    return rows
+def _scale(scores: list[float], low: float | None, high: float | None, path: Path) -> tuple[float, float]:
+    """The declared range, or that of the scores themselves."""
+    declared = [bound for bound in (low, high) if bound is not None]
+    if not all(map(math.isfinite, declared)) or (len(declared) == 2 and declared[0] >= declared[1]):
+        raise UsageError(f"{' to '.join(f'{bound:g}' for bound in declared)} is no range of scores")
+    low = min(scores) if low is None else low
+    high = max(scores) if high is None else high
+    if not high > low:
+        raise DatasetError(f"{one_line(path)}: all scores are {low:g}, which is no scale")
+    return low, high
 
 
-def _number(text: str | None, path: Path, line: int) -> float:
-    try:
-        value = float(text or "")
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise DatasetError(f"{path}, line {line}: {text!r} is no number")
-    return value
+def _level(row: Row) -> int:
+    value = row.number("level")
+    if value != int(value):
+        raise DatasetError(f"{row.place}: the level {value:g} is no whole number")
+    return int(value)

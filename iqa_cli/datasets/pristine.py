@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
+from iqa_cli.checksums import one_line
+from iqa_cli.datasets.table import read_table, refuse_repeated, shown_columns
 from iqa_cli.errors import DatasetError
 
 
@@ -12,19 +13,16 @@ def read_pristine(root: Path, split: str = "train") -> list[Path]:
     """The photographs of one part, in the order of the file.
 
     Raises:
-        DatasetError: There is no such file, or it lacks a column or the part.
+        DatasetError: There is no such file, it is damaged, a picture is listed twice, or it lacks a column or
+            the part.
     """
     path = root / "sources.csv"
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        found = [root / "images" / row["image"] for row in rows if row["split"] == split]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(
-            f"cannot read {str(path)!r}: {getattr(error, 'strerror', None) or error}"
-        ) from None
-    except KeyError as error:
-        raise DatasetError(f"{path}: lacks the column {error}") from None
-    if not found:
-        raise DatasetError(f"{path}: has no part {split!r}")
-    return found
+    header, rows = read_table(path)
+    for column in ("image", "split"):
+        if column not in header:
+            raise DatasetError(f"{one_line(path)}: lacks the column {column!r}, has {shown_columns(header)}")
+    names = [row.picture("image") for row in rows if row.cells["split"] == split]
+    if not names:
+        raise DatasetError(f"{one_line(path)}: has no part {split!r}")
+    refuse_repeated(names, one_line(path))
+    return [root / "images" / name for name in names]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from iqa_cli.checksums import one_line
 from iqa_cli.errors import DatasetError
 
 
@@ -71,9 +72,40 @@ class Database:
                 raise DatasetError(f"{self.name} has no part {split!r}", hint=f"parts: {known}")
         return tuple(r for r in self.records if r.split in splits)
 
+    def measuring_part(self) -> str:
+        """The part to measure on where none is named: "val", else "test", else "all".
+
+        With parts that say which pictures were for training, figures on all of them would flatter.
+        """
+        splits = {r.split for r in self.records}
+        return next((split for split in ("val", "test") if split in splits), "all")
+
+    def check_pictures(self, records: Sequence[ImageRecord]) -> None:
+        """Look for the files of records before hours go into them.
+
+        Raises:
+            DatasetError: Some are missing; it names the first ones and says how many.
+        """
+        missing = [r.name for r in records if not _is_there(r.path)]
+        if missing:
+            named = ", ".join(one_line(name) for name in missing[:3])
+            more = f" and {len(missing) - 3:,} more" if len(missing) > 3 else ""
+            raise DatasetError(
+                f"{self.name}: {len(missing):,} of {len(records):,} pictures are missing: {named}{more}",
+                hint=f"looked for {one_line(next(r.path for r in records if r.name == missing[0]))}",
+            )
+
 
 def split_hash(records: Iterable[ImageRecord]) -> str:
     """SHA-256, as 16 hex digits, over the sorted lines "part TAB name": the identity of a split, whatever
     the order."""
     lines = sorted(f"{r.split}\t{r.name}" for r in records)
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a file is there; one that may not be looked at counts as missing."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False

@@ -92,7 +92,8 @@ def _draw(records: Iterable[ImageRecord], shares: tuple[float, ...], seed: int) 
     if not all(parts):
         wanted = " and ".join(f"{share:g}" for share in shares)
         raise DatasetError(
-            f"{total} pictures in whole groups, of which there are {len(names)}, cannot be parted into {wanted}",
+            f"{total} pictures in whole groups, of which there are {len(names)}, "
+            f"cannot be parted into {wanted}",
             hint="groups (near-duplicates, or one reference) stay together; take larger shares",
         )
     return [tuple(sorted(part, key=lambda r: r.name)) for part in parts]

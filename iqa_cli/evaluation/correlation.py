@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import stats
 
-Floats = NDArray[np.float64]
+from iqa_cli.evaluation.logistic import Floats, fit_logistic, logistic4
+
+__all__ = ["Agreement", "Floats", "agreement", "fit_logistic", "logistic4", "srcc_interval"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Agreement:
         krcc: Kendall's tau-b.
         plcc: Pearson's correlation of the raw predictions.
         plcc_fitted: Pearson's correlation after the 4-parameter logistic; None where the fit did not
-            converge.
+            converge, or there are too few pictures for one.
         rmse: Root mean square error after the same logistic, in units of the opinions; None likewise.
     """
 
@@ -48,35 +48,17 @@ def agreement(predictions: Sequence[float] | Floats, opinions: Sequence[float] |
     """
     x, y = _checked(predictions, opinions)
     mapped = fit_logistic(x, y)
+    plcc = float(stats.pearsonr(x, y).statistic)
+    if not np.isfinite(plcc):
+        raise ValueError("the values are too nearly the same: a correlation is not defined")
     return Agreement(
         n=len(x),
         srcc=float(stats.spearmanr(x, y).statistic),
         krcc=float(stats.kendalltau(x, y).statistic),
-        plcc=float(stats.pearsonr(x, y).statistic),
+        plcc=plcc,
         plcc_fitted=None if mapped is None else float(stats.pearsonr(mapped, y).statistic),
         rmse=None if mapped is None else float(np.sqrt(np.mean((mapped - y) ** 2))),
     )
-
-
-def logistic4(x: Floats, b1: float, b2: float, b3: float, b4: float) -> Floats:
-    """(b1 - b2) / (1 + exp(-(x - b3) / |b4|)) + b2, the mapping of the VQEG reports."""
-    return (b1 - b2) / (1 + np.exp(-np.clip((x - b3) / max(abs(b4), 1e-12), -500, 500))) + b2
-
-
-def fit_logistic(x: Floats, y: Floats) -> Floats | None:
-    """`x` mapped by the 4-parameter logistic fitted to `y` by least squares; None where the fit fails or is
-    constant."""
-    start = (float(y.max()), float(y.min()), float(np.median(x)), float(np.std(x)) or 1.0)
-    if np.corrcoef(x, y)[0, 1] < 0:
-        start = (start[1], start[0], *start[2:])
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optimize.OptimizeWarning)
-            parameters, _ = optimize.curve_fit(logistic4, x, y, p0=start, maxfev=20_000)
-    except RuntimeError:
-        return None
-    mapped = logistic4(x, *parameters)
-    return mapped if np.all(np.isfinite(mapped)) and np.ptp(mapped) > 0 else None
 
 
 def srcc_interval(
@@ -105,10 +87,12 @@ def srcc_interval(
         Lower and upper bound.
 
     Raises:
-        ValueError: As for `agreement`.
+        ValueError: As for `agreement`; or there is only one group, of which nothing can be resampled.
     """
     x, y = _checked(predictions, opinions)
-    _, member = np.unique(np.asarray(groups), return_inverse=True)
+    names, member = np.unique(np.asarray(groups), return_inverse=True)
+    if len(names) < 2:
+        raise ValueError("an interval needs at least 2 groups of pictures")
     order = np.argsort(member, kind="stable")
     members = np.split(order, np.cumsum(np.bincount(member))[:-1])
     rng = np.random.default_rng(seed)
@@ -118,6 +102,8 @@ def srcc_interval(
         ranks = stats.rankdata(x[chosen]), stats.rankdata(y[chosen])
         if np.ptp(ranks[0]) > 0 and np.ptp(ranks[1]) > 0:
             values.append(np.corrcoef(*ranks)[0, 1])
+    if not values:
+        raise ValueError("too few groups differ for an interval")
     tail = (1 - level) / 2
     low, high = np.quantile(values, (tail, 1 - tail))
     return float(low), float(high)

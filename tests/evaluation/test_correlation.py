@@ -80,6 +80,21 @@ def test_what_has_no_correlation_is_an_error(x: list[float], y: list[float], mes
         agreement(x, y)
 
 
+def test_three_or_four_pictures_have_correlations_and_no_fit() -> None:
+    for n in (3, 4):
+        found = agreement([1, 3, 2, 5][:n], [10, 20, 30, 40][:n])
+        assert found.srcc == pytest.approx({3: 0.5, 4: 0.8}[n])
+        assert (found.plcc_fitted, found.rmse) == (None, None)
+    assert agreement([1, 3, 2, 5, 6], [10, 20, 30, 40, 50]).plcc_fitted is not None
+
+
+def test_an_interval_needs_groups_to_resample() -> None:
+    with pytest.raises(ValueError, match="at least 2 groups"):
+        srcc_interval([1, 2, 3], [1, 3, 2], ["a", "a", "a"])
+    low, high = srcc_interval([1, 2, 3], [1, 3, 2], ["a", "b", "c"])
+    assert -1 <= low <= high <= 1
+
+
 def test_the_interval_covers_as_stated_and_resamples_groups() -> None:
     # Spearman's correlation of a bivariate normal: 6 / pi * asin(rho / 2).
     rho, rng = 0.6, np.random.default_rng(1)

@@ -1,0 +1,95 @@
+"""CSV files of labels, read strictly: what is damaged is told by file and line, and nothing is guessed."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from iqa_cli.checksums import one_line
+from iqa_cli.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: its place for messages ("labels.csv, line 7"), and a cell, stripped, for every column."""
+
+    place: str
+    cells: dict[str, str]
+
+    def picture(self, column: str) -> str:
+        """The name of a picture.
+
+        Raises:
+            DatasetError: The cell is empty or cannot be a name of a file.
+        """
+        name = self.cells[column]
+        if not name or "\0" in name:
+            raise DatasetError(f"{self.place}: {'names no picture' if not name else 'the name is damaged'}")
+        return name
+
+    def number(self, column: str) -> float:
+        """A finite number.
+
+        Raises:
+            DatasetError: The cell holds none.
+        """
+        text = self.cells[column]
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise DatasetError(f"{self.place}: {one_line(text)!r} is no number")
+        return value
+
+
+def read_table(path: Path) -> tuple[list[str], list[Row]]:
+    """The header and the rows of a CSV file in UTF-8, with or without a byte order mark; blank lines do not
+    count.
+
+    Raises:
+        DatasetError: The file cannot be read or is not UTF-8; there is no row; a column is named twice, or a
+            row is shorter or longer than the header.
+    """
+    name = one_line(path)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            lines = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+    except UnicodeDecodeError:
+        raise DatasetError(f"{name}: is not UTF-8 text", hint="save it as CSV in UTF-8") from None
+    except (OSError, ValueError, csv.Error) as error:
+        reason = one_line(getattr(error, "strerror", None) or str(error))
+        raise DatasetError(f"cannot read '{name}': {reason}") from None
+    if len(lines) < 2:
+        raise DatasetError(f"{name}: no rows")
+    header = [cell.strip() for cell in lines[0][1]]
+    for column in header:
+        if column and header.count(column) > 1:
+            raise DatasetError(f"{name}: has two columns {one_line(column)!r}")
+    rows = []
+    for line, cells in lines[1:]:
+        place = f"{name}, line {line}"
+        if len(cells) != len(header):
+            hint = "a comma inside a cell needs quotes around it" if len(cells) > len(header) else None
+            raise DatasetError(f"{place}: has {len(cells)} cells for {len(header)} columns", hint=hint)
+        rows.append(Row(place, dict(zip(header, (cell.strip() for cell in cells), strict=True))))
+    return header, rows
+
+
+def shown_columns(header: Sequence[str]) -> str:
+    """The names of the columns for a message."""
+    return one_line(", ".join(header))
+
+
+def refuse_repeated(names: Sequence[str], where: str) -> None:
+    """DatasetError where a picture is listed twice: its scores would count twice, or lie on both sides of a
+    split."""
+    met: set[str] = set()
+    for name in names:
+        if name in met:
+            raise DatasetError(f"{where}: {one_line(name)!r} is listed twice")
+        met.add(name)
