@@ -2,22 +2,60 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
+import shlex
+import warnings
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from iqa_cli.cli.context import Environment
+from iqa_cli.cli.interrupt import second_interrupt_exits
+from iqa_cli.cli.output import Output
 from iqa_cli.cli.progress import Progress
+from iqa_cli.cli.score import Device
+from iqa_cli.cli.text import count
 from iqa_cli.errors import DatasetError, ImageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from iqa_cli.datasets.record import ImageRecord
+    from iqa_cli.datasets.record import Database, ImageRecord
+    from iqa_cli.evaluation.measure import Scored
+    from iqa_cli.scoring.scorer import Scorer
+    from iqa_cli.seen import Seen
+
+_HELP = """\b
+Measure a weight against human opinion scores.
+
+\b
+Examples:
+  iqa eval --dataset biq2021 --root BIQ2021/
+  iqa eval --dataset csv --root my-photos/ --range 1 5 --format json
+  iqa eval --root BIQ2021/ --split val --model ./mine.safetensors --record
+
+\b
+SRCC and KRCC are of the scores as iqa score prints them, PLCC of the same
+and after the 4-parameter logistic fitted on this very part, RMSE after it,
+in points. Signs are kept. The 95 % interval of the SRCC resamples groups of
+near-duplicates, not pictures. A picture that is missing or cannot be scored
+ends the run: figures on fewer pictures would flatter. A subset of which no
+correlation is defined is a row of '-' (null in JSON).
+
+\b
+Without --split the part val is measured, else test, else all pictures.
+The column seen counts pictures that the weight was trained on, by the hash
+of their pixels and whatever their names; '-' where the weight keeps none.
+
+\b
+A csv database is a folder with labels.csv: columns image and mos (or dmos,
+lower is better), optional ref, group, distortion, level, split, subset.
+
+\b
+Exit codes: 0 measured, 2 wrong usage, 3 a picture cannot be scored,
+4 weight or data not available, 130 interrupted.
+"""
 
 
 class ReportFormat(str, Enum):
@@ -32,104 +70,138 @@ def evaluate(
     dataset: Annotated[str, typer.Option(metavar="NAME", help="biq2021 or csv.")] = "biq2021",
     root: Annotated[Path | None, typer.Option(metavar="DIR", help="Its folder; else $IQA_DATA/NAME.")] = None,
     split: Annotated[
-        str, typer.Option(metavar="PART", help="The part to measure on; all for everything.")
-    ] = "all",
+        str | None,
+        typer.Option(metavar="PART", help="Part to measure on; all for everything. Default: see above."),
+    ] = None,
+    scale: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            "--range", metavar="LOW HIGH", help="Scale of the scores of a csv; else their extremes."
+        ),
+    ] = None,
     model: Annotated[
         str, typer.Option(metavar="NAME", help="Weight: a name or a .safetensors file.")
     ] = "mfenet",
+    record: Annotated[
+        bool, typer.Option("--record", help="Write the figures into the weight's card.")
+    ] = False,
     report: Annotated[ReportFormat, typer.Option("--format", help="table or json.")] = ReportFormat.table,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only errors on stderr.")] = False,
 ) -> None:
-    env: Environment = context.obj
+    env = context.obj if isinstance(context.obj, Environment) else Environment.of_process()
+    env.quiet |= quiet
+    from iqa_cli.cli.eval_record import prepare, record_result
+    from iqa_cli.cli.eval_report import as_json, as_table
+    from iqa_cli.cli.eval_seen import seen_of, tell
+    from iqa_cli.datasets.record import split_hash
     from iqa_cli.datasets.registry import read_database
+    from iqa_cli.weights import find_weights, read_card
 
-    database = read_database(dataset, root)
-    records = database.part(split)
-    predictions = _score(env, records, model, device, threads)
-    # Opinions on the scale of the scores, so that the error is in points.
-    opinions = [100 * record.mos for record in records]
-    rows = [_measure("all", predictions, opinions, records)]
-    subsets = sorted({r.subset for r in records if r.subset})
-    for subset in subsets if len(subsets) > 1 else []:
-        kept = [i for i, r in enumerate(records) if r.subset == subset]
-        parts = ([values[i] for i in kept] for values in (predictions, opinions, records))
-        rows.append(_measure(subset, *parts))  # type: ignore[arg-type]
-    head = {"model": model, "dataset": dataset, "split": split, "n_total": len(records)}
-    if report is ReportFormat.json:
-        text = json.dumps({**head, **rows[0], "subsets": rows[1:]}, indent=1, allow_nan=False) + "\n"
-    else:
-        text = _table(head, rows)
-    env.stdout.write(text.encode())
-    env.stdout.flush()
+    # Whatever can be wrong is found before minutes go into scoring, and before torch is imported.
+    path = find_weights(model)
+    card = read_card(path)
+    database = read_database(dataset, root, scale)
+    part = split or database.measuring_part()
+    records = database.part(part)
+    _check(database, records, part)
+    place = prepare(path, _command(dataset, root, part, scale, model, device)) if record else None
+    seen = seen_of(path, card, env)
+    if scale is None and dataset == "csv":
+        env.note(
+            f"the scale of the opinions is taken to be {database.low:g} to {database.high:g}, "
+            "their extremes; the RMSE depends on it, and --range sets it"
+        )
+
+    from iqa_cli.evaluation.measure import measure
+    from iqa_cli.scoring.scorer import load
+
+    with second_interrupt_exits(), warnings.catch_warnings():
+        if not env.debug:
+            warnings.simplefilter("ignore")
+        scorer = load(path, device=device.value, threads=threads)
+        pictures = _score(env, scorer, records, seen)
+        whole, subsets = measure(pictures, n_total=len(records))
+    head = {"model": model, "dataset": dataset, "split": part, "split_hash": split_hash(records)}
+    shown = as_json if report is ReportFormat.json else as_table
+    try:
+        Output(env, None).write(shown(head, whole, subsets).encode())
+        tell(whole, subsets, env)
+    finally:
+        # Also when the reader of stdout has gone: the figures were asked to be kept.
+        if place is not None:
+            record_result(place, head, whole, subsets, env)
 
 
-evaluate.__doc__ = """\b
-Measure a weight against human opinion scores.
-
-\b
-Examples:
-  iqa eval --dataset biq2021 --root ../shared/data/biq2021 --split val
-  iqa eval --dataset csv --root my-photos/ --format json
-
-\b
-SRCC and KRCC are of the scores as iqa score prints them, PLCC of the same and
-after the 4-parameter logistic fitted on this very part, RMSE after it, in
-points. Signs are kept. The 95 % interval of the SRCC resamples groups of
-near-duplicates, not pictures. A picture that cannot be scored ends the run:
-figures on fewer pictures would flatter.
-"""
+def _check(database: Database, records: Sequence[ImageRecord], part: str) -> None:
+    """Whether figures can come out at all, and every picture is there."""
+    if len(records) < 3 or len({record.mos for record in records}) < 2:
+        what = "of which all have one opinion" if len(records) > 2 else "a correlation needs at least 3"
+        raise DatasetError(f"{database.name}, part {part}: {count(len(records), 'picture')}, {what}")
+    database.check_pictures(records)
 
 
 def _score(
-    env: Environment, records: Sequence[ImageRecord], model: str, device: str, threads: int | None
-) -> list[float]:
-    from iqa_cli.scoring.scorer import load
+    env: Environment, scorer: Scorer, records: Sequence[ImageRecord], seen: Seen | None
+) -> list[Scored]:
+    """Score and hash the pictures, in the order of the records."""
+    from iqa_cli.evaluation.measure import Scored
+    from iqa_cli.seen import hash_file
 
-    scorer = load(model, device=device, threads=threads)
     progress = Progress(env, len(records))
     progress.begin()
-    scores = []
+    pictures: list[Scored] = []
+    predictions = scorer.score_many((record.name, record.path) for record in records)
     try:
-        for prediction in scorer.score_many((r.name, r.path) for r in records):
+        for record, prediction in zip(records, predictions, strict=True):
             if prediction.score is None:
-                raise ImageError(
-                    f"{prediction.path}: {prediction.error}", hint="every picture of the part is needed"
-                )
-            scores.append(prediction.score)
+                raise _refused(record, prediction.error)
+            met = near = None
+            if seen is not None:
+                # A second decoding, one picture at a time: training hashed the whole of it at full size.
+                try:
+                    found = hash_file(record.path)
+                except ImageError as error:
+                    raise _refused(record, error.message) from None
+                met = seen.met(found)
+                near = not met and seen.near(found)
+            # Opinions on the scale of the scores, so that the error is in points.
+            opinion = 100 * record.mos
+            pictures.append(Scored(prediction.score, opinion, record.group, record.subset, met, near))
             progress.advance()
             progress.show()
+    except KeyboardInterrupt:
+        progress.erase()
+        env.note(
+            f"interrupted; {len(pictures):,} of {count(len(records), 'picture')} scored, nothing is measured"
+        )
+        raise
     finally:
         progress.erase()
-    return scores
+    return pictures
 
 
-def _measure(
-    name: str, predictions: Sequence[float], opinions: Sequence[float], records: Sequence[ImageRecord]
-) -> dict[str, Any]:
-    from iqa_cli.evaluation.correlation import agreement, srcc_interval
-
-    try:
-        found = agreement(predictions, opinions)
-        interval = srcc_interval(predictions, opinions, [r.group for r in records])
-    except ValueError as error:
-        raise DatasetError(f"{name}: {error}") from None
-    values = asdict(found)
-    return {"subset": name, "n_used": values.pop("n"), **values, "srcc_ci": list(interval)}
+def _refused(record: ImageRecord, reason: str | None) -> ImageError:
+    return ImageError(f"{record.name}: {reason}", hint="every picture of the part is needed")
 
 
-def _table(head: dict[str, Any], rows: list[dict[str, Any]]) -> str:
-    """Fixed columns that read well on a terminal and in a pipe."""
-    lines = [f"{head['model']} on {head['dataset']}, part {head['split']}"]
-    lines.append(
-        f"{'':8} {'n':>6} {'SRCC':>7} {'95 % interval':>16} {'KRCC':>7} {'PLCC':>7} {'fitted':>7} {'RMSE':>6}"
-    )
-    for row in rows:
-        low, high = row["srcc_ci"]
-        fitted = "-" if row["plcc_fitted"] is None else f"{row['plcc_fitted']:.4f}"
-        error = "-" if row["rmse"] is None else f"{row['rmse']:.2f}"
-        lines.append(
-            f"{row['subset']:8} {row['n_used']:6} {row['srcc']:7.4f} {f'{low:.3f} to {high:.3f}':>16}"
-            f" {row['krcc']:7.4f} {row['plcc']:7.4f} {fitted:>7} {error:>6}"
-        )
-    return "\n".join(lines) + "\n"
+def _command(
+    dataset: str,
+    root: Path | None,
+    part: str,
+    scale: tuple[float, float] | None,
+    model: str,
+    device: Device,
+) -> str:
+    """What gives the same figures again, the part named also where it was the default."""
+    words = ["iqa", "eval", "--dataset", dataset]
+    words += [] if root is None else ["--root", str(root)]
+    words += ["--split", part]
+    words += [] if scale is None else ["--range", *(f"{bound:.15g}" for bound in scale)]
+    words += ["--model", model]
+    words += [] if device is Device.auto else ["--device", device.value]
+    return shlex.join(words)
+
+
+evaluate.__doc__ = _HELP

@@ -1,0 +1,43 @@
+"""What the tests of `iqa eval` share: a small database of real pictures, and a weight that has met some."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from iqa_cli.seen import hash_file, seen_path, write_seen
+from iqa_cli.weights import load_state, save_weights
+from tests.conftest import ROOT
+
+COLUMNS = ("image", "mos", "group", "split", "subset")
+
+
+def make_data(root: Path, n: int, **cells: Callable[[int], object]) -> Path:
+    """A database of small crops of a real photograph, p00.png and so on, with scores from 1 to 5.
+
+    Keywords are functions from the number of a picture to a cell, such as split=lambda i: "val".
+    """
+    with Image.open(ROOT / "examples" / "cliffs.jpg") as image:
+        photo = np.asarray(image.convert("RGB"))
+    root.mkdir()
+    with (root / "labels.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        for i in range(n):
+            name = f"p{i:02}.png"
+            Image.fromarray(photo[10 * i : 10 * i + 96, 12 * i : 12 * i + 96]).save(root / name)
+            row = {"image": name, "mos": 1 + (i * 7 % 11) * 0.4}
+            writer.writerow(row | {key: cell(i) for key, cell in cells.items()})
+    return root
+
+
+def teach(weight: Path, *pictures: Path) -> None:
+    """Say on a weight's card, and beside it, that it was trained on pictures."""
+    card, tensors = load_state(weight)
+    number = write_seen(seen_path(weight), map(hash_file, pictures))
+    save_weights(weight, tensors, replace(card, seen={"file": seen_path(weight).name, "pictures": number}))
