@@ -8,7 +8,11 @@ from typing import Annotated
 import typer
 
 from iqa_cli.cli.context import Environment
+from iqa_cli.cli.long_run import check_pristine_folder, interruptible
 from iqa_cli.errors import UsageError
+from iqa_cli.training.config import DistillConfig
+
+_DEFAULTS = DistillConfig()
 
 app = typer.Typer(
     name="pretrain",
@@ -38,34 +42,56 @@ def qen(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Run folder.")] = Path(
         "runs/qen"
     ),
-    van: Annotated[str, typer.Option(help="Size of the VAN.")] = "b0",
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 800,
-    batch: Annotated[int, typer.Option(min=2, help="Crops a step.")] = 64,
-    size: Annotated[int, typer.Option(min=64, help="Side of the crops, a multiple of 32.")] = 128,
-    seed: Annotated[int, typer.Option(help="Seed.")] = 0,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    van: Annotated[str, typer.Option(help="Size of the VAN.")] = _DEFAULTS.van,
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = _DEFAULTS.steps,
+    batch: Annotated[int, typer.Option(min=2, help="Crops a step.")] = _DEFAULTS.batch,
+    size: Annotated[int, typer.Option(min=64, help="Side of the crops, a multiple of 32.")] = _DEFAULTS.size,
+    seed: Annotated[int, typer.Option(help="Seed.")] = _DEFAULTS.seed,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads, of the network and of decoding.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only errors on stderr.")] = False,
 ) -> None:
-    """Teach a VAN the stage maps of an ImageNet EfficientNet-Lite0; the same command resumes.
-
-    Labels are not read. The result is qen.safetensors in the run folder, for `iqa train --qen`.
-    """
     env: Environment = context.obj
-    import torch
-
-    from iqa_cli.datasets.pristine import read_pristine
-    from iqa_cli.datasets.registry import read_database
-    from iqa_cli.training.crops import decode_all
-    from iqa_cli.training.distill import DistillConfig, distill
-
-    if threads:
-        torch.set_num_threads(threads)
+    env.quiet |= quiet
     try:
         config = DistillConfig(van=van, size=size, batch=batch, steps=steps, seed=seed)
     except ValueError as error:
-        raise UsageError(str(error)) from None
-    paths = [record.path for record in read_database(dataset, root).part(part)]
-    if pristine is not None:
-        paths += read_pristine(pristine)
-    env.note(f"decoding {len(paths)} pictures")
-    result = distill(config, decode_all(paths), output, env.note, torch.bfloat16)
-    env.note(f"wrote {result}")
+        raise UsageError(f"--{error}") from None
+    with interruptible(env):
+        import torch
+
+        from iqa_cli.datasets.registry import read_database
+        from iqa_cli.training.checkpoint import claim_folder
+        from iqa_cli.training.crops import check_pictures, decode_all
+        from iqa_cli.training.distill import check_distill, describe_distillation, distill
+        from iqa_cli.training.provenance import qen_recipe
+
+        if threads:
+            torch.set_num_threads(threads)
+        records = read_database(dataset, root).part(part)
+        paths = [record.path for record in records]
+        check_pictures(paths, f"the part {part}")
+        further = check_pristine_folder(pristine, "--pristine")
+        check_distill(config, len(paths) + len(further))
+        recipe = qen_recipe(config, dataset, part, records, further)
+        # Before the minutes of decoding; distill claims the folder for itself as well.
+        claim_folder(output, describe_distillation(config, recipe), env.note)
+        env.note(f"decoding {len(paths) + len(further)} pictures")
+        images = decode_all(paths + further)
+        result = distill(config, images, output, env.note, torch.bfloat16, recipe)
+        env.note(f"wrote {result}")
+
+
+qen.__doc__ = """\b
+Teach a VAN the stage maps of an ImageNet EfficientNet-Lite0.
+
+\b
+Example:
+  iqa pretrain qen --root ../shared/data/biq2021 -o runs/qen
+
+\b
+Labels are not read. The result is qen.safetensors in the run folder, for
+iqa train --qen; it carries its recipe. The same command again resumes a run;
+Ctrl-C saves it first.
+"""

@@ -5,6 +5,7 @@ A new network is one file, with a frozen config (`from_dict`, `to_dict`), and on
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -61,5 +62,7 @@ def build(name: str, config: dict[str, Any] | None = None) -> nn.Module:
 
 def _entry(name: str) -> NetworkEntry:
     if name not in NETWORKS:
-        raise WeightsError(f"there is no network {name!r}", hint=f"networks: {', '.join(sorted(NETWORKS))}")
+        near = difflib.get_close_matches(name, NETWORKS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"networks: {', '.join(sorted(NETWORKS))}"
+        raise WeightsError(f"there is no network {name!r}", hint=hint)
     return NETWORKS[name]

