@@ -150,13 +150,13 @@ def claim_folder(folder: Path, record: dict[str, Any], log: Callable[[str], None
         found = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(found, dict):
             raise ValueError("no object")
-    except (OSError, ValueError) as error:
+        older = not isinstance(found.get("settings"), dict)
+        if older:
+            found = _of_earlier_version(found, record)
+    except (OSError, ValueError, TypeError, WeightsError) as error:
         raise UsageError(
             f"{one_line(path)} cannot be read: {_reason(error)}", hint="name another folder with -o/--output"
         ) from None
-    older = not isinstance(found.get("settings"), dict)
-    if older:
-        found = _of_earlier_version(found, record)
     differences = list(_differences(found, record))
     if differences:
         more = f" and {len(differences) - 4} more" if len(differences) > 4 else ""
@@ -170,11 +170,14 @@ def claim_folder(folder: Path, record: dict[str, Any], log: Callable[[str], None
 
 
 def _of_earlier_version(found: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
-    """The flat settings of version 0.1's first runs, completed by what they do not say."""
+    """The flat settings of the first runs of version 0.1, completed by what they do not say."""
     settings = {key: value for key, value in found.items() if key != "network_config"}
     completed = {**record, "settings": settings}
     if "network" in record:
-        completed["network"] = {**record["network"], **found.get("network_config", {})}
+        from iqa_cli.networks.registry import config_class
+
+        network = config_class(str(found.get("network")))
+        completed["network"] = network.from_dict(dict(found.get("network_config", {}))).to_dict()
     return completed
 
 
