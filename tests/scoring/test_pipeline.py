@@ -165,7 +165,8 @@ def test_threads_end_with_the_run_also_when_it_is_given_up() -> None:
     limit = time.monotonic() + 5
     while threading.active_count() > before and time.monotonic() < limit:
         time.sleep(0.01)
-    assert threading.active_count() == before
+    # Fewer is right too: a thread of the test before may just have ended.
+    assert threading.active_count() <= before
 
 
 def test_nothing_in_nothing_out() -> None:
