@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -178,9 +179,10 @@ def test_ctrl_c_of_a_real_process(iqa: Iqa, examples: Path, tmp_path: Path) -> N
     rows = [json.loads(line) for line in (first + rest).splitlines()]
     assert 0 < len(rows) < 2000
     assert all(row["error"] is None for row in rows)
-    assert said.decode() == f"iqa: interrupted; {len(rows)} pictures done\n".replace(
-        "1 pictures", "1 picture"
-    )
+    told = re.fullmatch(r"iqa: interrupted; (\d+) pictures? done\n", said.decode())
+    assert told is not None
+    # The signal may come between the counting of a picture and the writing of its row.
+    assert int(told[1]) - len(rows) in (0, 1)
 
 
 def _copy(source: Path, folder: Path) -> Path:
