@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,8 +17,10 @@ import pytest
 
 from iqa_cli.cli.app import run
 from iqa_cli.cli.context import Environment
+from tests.cli import evaldata
 from tests.conftest import ROOT
 from tests.tinyweight import make_tiny_weight
+from tests.training import tinydata
 
 
 @dataclass
@@ -42,6 +45,11 @@ class Result:
     def paths(self) -> list[str]:
         """First cells of tab-separated rows."""
         return [row[0] for row in self.rows]
+
+
+#: The fixtures `train` and `make_eval_data`.
+Train = Callable[..., Result]
+MakeData = Callable[..., Path]
 
 
 @dataclass
@@ -118,3 +126,34 @@ def photos(tmp_path: Path, examples: Path, monkeypatch: pytest.MonkeyPatch) -> C
         return folder
 
     return copy
+
+
+@pytest.fixture
+def weight(tmp_path: Path, tiny_weights: Path) -> Path:
+    """A copy of the tiny weight that may be written, in a folder of its own."""
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    return Path(shutil.copy(tiny_weights / "mfenet.safetensors", folder))
+
+
+@pytest.fixture
+def make_eval_data(tmp_path: Path) -> MakeData:
+    """`evaldata.make_data` with a folder of this test."""
+    return partial(evaldata.make_data, tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def train_data(tmp_path_factory: pytest.TempPathFactory, examples: Path) -> Path:
+    """The tiny labelled data set to train on; a test that changes it takes a copy."""
+    return tinydata.make_data(tmp_path_factory.mktemp("labels") / "data", examples)
+
+
+@pytest.fixture
+def train(iqa: Iqa, train_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Train:
+    """`iqa train` on the tiny data, in an empty folder, with further options."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*options: object, root: Path = train_data) -> Result:
+        return iqa("train", "--dataset", "csv", "--root", root, "-o", "run", *tinydata.TINY, *options)
+
+    return call

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +15,8 @@ from scipy import stats
 from iqa_cli.cli.app import COMMANDS, LazyCommand
 from iqa_cli.errors import ExitCode
 from iqa_cli.seen import seen_path, write_seen
-from tests.cli.conftest import Iqa
-from tests.cli.evaldata import make_data, teach
-
-MakeData = Callable[..., Path]
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> MakeData:
-    """`make_data` with a folder of this test."""
-    return partial(make_data, tmp_path / "data")
-
-
-@pytest.fixture
-def weight(tmp_path: Path, tiny_weights: Path) -> Path:
-    """A copy of the tiny weight that may be written, in a folder of its own."""
-    folder = tmp_path / "copy"
-    folder.mkdir()
-    return Path(shutil.copy(tiny_weights / "mfenet.safetensors", folder))
+from tests.cli.conftest import Iqa, MakeData
+from tests.cli.evaldata import teach
 
 
 def figures(iqa: Iqa, *arguments: object) -> dict[str, Any]:
@@ -44,8 +26,10 @@ def figures(iqa: Iqa, *arguments: object) -> dict[str, Any]:
     return found
 
 
-def test_the_figures_are_those_of_the_scores_that_iqa_score_prints(iqa: Iqa, data: MakeData) -> None:
-    root = data(11, split=lambda i: "val")
+def test_the_figures_are_those_of_the_scores_that_iqa_score_prints(
+    iqa: Iqa, make_eval_data: MakeData
+) -> None:
+    root = make_eval_data(11, split=lambda i: "val")
     found = figures(iqa, "--root", root, "--range", 1, 5)
     rows = [json.loads(line) for line in iqa("score", "-r", root, "--format", "jsonl").lines]
     scores = [row["score"] for row in rows]
@@ -66,9 +50,9 @@ def test_the_figures_are_those_of_the_scores_that_iqa_score_prints(iqa: Iqa, dat
     [(("train", "val", "test"), "val", 3), (("train", "test"), "test", 5), (("train",), "all", 10)],
 )
 def test_without_split_training_data_is_left_out_where_the_database_says_which(
-    iqa: Iqa, data: MakeData, splits: tuple[str, ...], part: str, n: int
+    iqa: Iqa, make_eval_data: MakeData, splits: tuple[str, ...], part: str, n: int
 ) -> None:
-    root = data(10, split=lambda i: splits[i % len(splits)])
+    root = make_eval_data(10, split=lambda i: splits[i % len(splits)])
     result = iqa("eval", "--dataset", "csv", "--root", root)
     assert result.lines[0] == f"mfenet on csv, part {part}"
     assert f"{n} of {n}" in result.lines[2]
@@ -76,9 +60,9 @@ def test_without_split_training_data_is_left_out_where_the_database_says_which(
 
 
 def test_pictures_met_in_training_are_counted_whatever_their_names(
-    iqa: Iqa, data: MakeData, weight: Path, tmp_path: Path
+    iqa: Iqa, make_eval_data: MakeData, weight: Path, tmp_path: Path
 ) -> None:
-    root = data(8, subset=lambda i: "sea" if i < 4 else "sky")
+    root = make_eval_data(8, subset=lambda i: "sea" if i < 4 else "sky")
     again = tmp_path / "other-name.png"
     shutil.copy(root / "p05.png", again)
     recoded = tmp_path / "recoded.jpg"
@@ -97,9 +81,9 @@ def test_pictures_met_in_training_are_counted_whatever_their_names(
 
 
 def test_a_weight_that_has_met_nothing_says_so(
-    iqa: Iqa, data: MakeData, weight: Path, examples: Path
+    iqa: Iqa, make_eval_data: MakeData, weight: Path, examples: Path
 ) -> None:
-    root = data(5)
+    root = make_eval_data(5)
     teach(weight, examples / "dog.jpg")
     result = iqa("eval", "--dataset", "csv", "--root", root, "--model", weight, "--range", 1, 5)
     assert result.lines[2].split()[-1] == "0"
@@ -108,9 +92,9 @@ def test_a_weight_that_has_met_nothing_says_so(
 
 
 def test_hashes_that_are_missing_or_of_another_weight_are_told(
-    iqa: Iqa, data: MakeData, weight: Path, examples: Path
+    iqa: Iqa, make_eval_data: MakeData, weight: Path, examples: Path
 ) -> None:
-    root = data(5)
+    root = make_eval_data(5)
     arguments = ["eval", "--dataset", "csv", "--root", root, "--range", 1, 5]
     unknown = iqa(*arguments)
     assert "keeps no hashes" in unknown.err
@@ -128,9 +112,9 @@ def test_hashes_that_are_missing_or_of_another_weight_are_told(
     assert missing.lines[2].split()[-1] == "-"
 
 
-def test_a_subset_without_a_correlation_is_a_row_of_dashes(iqa: Iqa, data: MakeData) -> None:
+def test_a_subset_without_a_correlation_is_a_row_of_dashes(iqa: Iqa, make_eval_data: MakeData) -> None:
     names = ["big"] * 6 + ["tiny\x1b[31m"] * 2 + ["flat"] * 3
-    root = data(11, subset=lambda i: names[i])
+    root = make_eval_data(11, subset=lambda i: names[i])
     text = (root / "labels.csv").read_text(encoding="utf-8").splitlines()
     for line in range(9, 12):
         image, _, *rest = text[line].split(",")
@@ -150,17 +134,19 @@ def test_a_subset_without_a_correlation_is_a_row_of_dashes(iqa: Iqa, data: MakeD
 
 
 @pytest.mark.parametrize("n", [3, 4])
-def test_a_handful_of_pictures_is_measured_without_the_fit(iqa: Iqa, data: MakeData, n: int) -> None:
-    found = figures(iqa, "--root", data(n))
+def test_a_handful_of_pictures_is_measured_without_the_fit(
+    iqa: Iqa, make_eval_data: MakeData, n: int
+) -> None:
+    found = figures(iqa, "--root", make_eval_data(n))
     assert -1 <= found["srcc"] <= 1
     assert (found["plcc_fitted"], found["rmse"]) == (None, None)
 
 
 def test_what_cannot_be_measured_is_refused_before_scoring(
-    iqa: Iqa, data: MakeData, monkeypatch: pytest.MonkeyPatch
+    iqa: Iqa, make_eval_data: MakeData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("iqa_cli.scoring.scorer.load", None)  # would be a defect
-    root = data(6, split=lambda i: "val" if i < 2 else "train")
+    root = make_eval_data(6, split=lambda i: "val" if i < 2 else "train")
     for arguments, code, line in (
         (["--root", root], 4, "csv, part val: 2 pictures, a correlation needs at least 3"),
         (["--root", root, "--split", "vla"], 4, "csv has no part 'vla'"),
@@ -179,8 +165,8 @@ def test_what_cannot_be_measured_is_refused_before_scoring(
     assert result.err.splitlines()[0] == "iqa: error: csv: 2 of 6 pictures are missing: p03.png, p05.png"
 
 
-def test_a_picture_that_cannot_be_scored_ends_the_run(iqa: Iqa, data: MakeData) -> None:
-    root = data(5)
+def test_a_picture_that_cannot_be_scored_ends_the_run(iqa: Iqa, make_eval_data: MakeData) -> None:
+    root = make_eval_data(5)
     (root / "p03.png").write_bytes((root / "p03.png").read_bytes()[:900])
     result = iqa("eval", "--dataset", "csv", "--root", root)
     assert (result.code, result.out) == (ExitCode.SOME_FAILED, b"")
@@ -188,14 +174,14 @@ def test_a_picture_that_cannot_be_scored_ends_the_run(iqa: Iqa, data: MakeData) 
 
 
 def test_ctrl_c_is_130_and_prints_no_figures(
-    iqa: Iqa, data: MakeData, monkeypatch: pytest.MonkeyPatch, weight: Path
+    iqa: Iqa, make_eval_data: MakeData, monkeypatch: pytest.MonkeyPatch, weight: Path
 ) -> None:
     def interrupted(_: object) -> None:
         raise KeyboardInterrupt
 
     before = weight.read_bytes()
     monkeypatch.setattr("iqa_cli.cli.progress.Progress.show", interrupted)
-    result = iqa("eval", "--dataset", "csv", "--root", data(5), "--model", weight, "--record")
+    result = iqa("eval", "--dataset", "csv", "--root", make_eval_data(5), "--model", weight, "--record")
     assert (result.code, result.out) == (ExitCode.INTERRUPTED, b"")
     assert "interrupted; 1 of 5 pictures scored, nothing is measured" in result.err
     assert weight.read_bytes() == before

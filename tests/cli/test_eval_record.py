@@ -6,8 +6,6 @@ import json
 import os
 import shlex
 import shutil
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,30 +13,14 @@ import pytest
 from iqa_cli.errors import ExitCode
 from iqa_cli.tensorfile import read_file
 from iqa_cli.weights import load_state, read_card, save_weights, verify_checksum
-from tests.cli.conftest import Iqa
-from tests.cli.evaldata import make_data, teach
-
-MakeData = Callable[..., Path]
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> MakeData:
-    """`make_data` with a folder of this test."""
-    return partial(make_data, tmp_path / "data")
-
-
-@pytest.fixture
-def weight(tmp_path: Path, tiny_weights: Path) -> Path:
-    """A copy of the tiny weight that may be written, in a folder of its own."""
-    folder = tmp_path / "copy"
-    folder.mkdir()
-    return Path(shutil.copy(tiny_weights / "mfenet.safetensors", folder))
+from tests.cli.conftest import Iqa, MakeData
+from tests.cli.evaldata import teach
 
 
 def test_record_writes_the_figures_and_a_command_that_gives_them_again(
-    iqa: Iqa, data: MakeData, weight: Path
+    iqa: Iqa, make_eval_data: MakeData, weight: Path
 ) -> None:
-    root = data(9, split=lambda i: "val", subset=lambda i: "ab"[i % 2])
+    root = make_eval_data(9, split=lambda i: "val", subset=lambda i: "ab"[i % 2])
     arguments = ["--root", root, "--model", weight, "--range", 1, 5]
     header, content = read_file(weight)
     before = {name: (i.dtype, i.shape, content[i.start : i.end]) for name, i in header.tensors.items()}
@@ -67,9 +49,9 @@ def test_record_writes_the_figures_and_a_command_that_gives_them_again(
 
 
 def test_record_replaces_the_older_result_of_the_same_part_only(
-    iqa: Iqa, data: MakeData, weight: Path
+    iqa: Iqa, make_eval_data: MakeData, weight: Path
 ) -> None:
-    root = data(9, split=lambda i: "val" if i < 5 else "test")
+    root = make_eval_data(9, split=lambda i: "val" if i < 5 else "test")
     arguments = ["eval", "--dataset", "csv", "--root", root, "--model", weight, "--record"]
     for split in ("val", "test", "val"):
         result = iqa(*arguments, "--split", split)
@@ -86,11 +68,13 @@ def test_record_replaces_the_older_result_of_the_same_part_only(
     ]
 
 
-def test_a_weight_stored_in_full_precision_stays_so(iqa: Iqa, data: MakeData, weight: Path) -> None:
+def test_a_weight_stored_in_full_precision_stays_so(iqa: Iqa, make_eval_data: MakeData, weight: Path) -> None:
     card, tensors = load_state(weight)
     save_weights(weight, {key: value * 1.0001 for key, value in tensors.items()}, card, half=False)
     expected = load_state(weight)[1]
-    assert iqa("eval", "--dataset", "csv", "--root", data(5), "--model", weight, "--record").code == 0
+    assert (
+        iqa("eval", "--dataset", "csv", "--root", make_eval_data(5), "--model", weight, "--record").code == 0
+    )
     assert len(read_card(weight).results) == 1
     for key, value in load_state(weight)[1].items():
         assert value.equal(expected[key])
@@ -98,10 +82,10 @@ def test_a_weight_stored_in_full_precision_stays_so(iqa: Iqa, data: MakeData, we
 
 @pytest.mark.parametrize("why", ["installed", "protected", "suffix"])
 def test_record_refuses_a_file_that_is_not_to_be_written_before_scoring(
-    iqa: Iqa, data: MakeData, weight: Path, monkeypatch: pytest.MonkeyPatch, why: str
+    iqa: Iqa, make_eval_data: MakeData, weight: Path, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
     monkeypatch.setattr("iqa_cli.scoring.scorer.load", None)
-    root = data(5)
+    root = make_eval_data(5)
     if why == "installed":
         folder = weight.parent / "site-packages" / "iqa_cli" / "_weights"
         folder.mkdir(parents=True)
@@ -119,19 +103,21 @@ def test_record_refuses_a_file_that_is_not_to_be_written_before_scoring(
 
 
 def test_a_weight_that_changes_while_it_is_measured_is_not_recorded_in(
-    iqa: Iqa, data: MakeData, weight: Path, monkeypatch: pytest.MonkeyPatch
+    iqa: Iqa, make_eval_data: MakeData, weight: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("iqa_cli.cli.progress.Progress.advance", lambda _: os.utime(weight, ns=(1, 1)))
-    result = iqa("eval", "--dataset", "csv", "--root", data(5), "--model", weight, "--record")
+    result = iqa("eval", "--dataset", "csv", "--root", make_eval_data(5), "--model", weight, "--record")
     assert result.code == ExitCode.NOT_AVAILABLE
     assert "has changed while it was measured" in result.err
     assert len(result.lines) == 3  # the figures are not lost
     assert read_card(weight).results == []
 
 
-def test_a_link_to_a_weight_stays_a_link(iqa: Iqa, data: MakeData, weight: Path, tmp_path: Path) -> None:
+def test_a_link_to_a_weight_stays_a_link(
+    iqa: Iqa, make_eval_data: MakeData, weight: Path, tmp_path: Path
+) -> None:
     link = tmp_path / "link.safetensors"
     link.symlink_to(weight)
-    assert iqa("eval", "--dataset", "csv", "--root", data(5), "--model", link, "--record").code == 0
+    assert iqa("eval", "--dataset", "csv", "--root", make_eval_data(5), "--model", link, "--record").code == 0
     assert link.is_symlink()
     assert len(read_card(weight).results) == 1

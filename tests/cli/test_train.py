@@ -10,7 +10,6 @@ import re
 import shlex
 import shutil
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,37 +18,19 @@ import torch
 from iqa_cli.cli.app import run
 from iqa_cli.cli.context import Environment
 from iqa_cli.errors import ExitCode
-from tests.cli.conftest import Iqa, Result
-from tests.training.tinydata import TINY, make_data
+from tests.cli.conftest import Iqa, Train
+from tests.training.tinydata import TINY
 
 #: 6 steps an epoch, 54 in all: beyond the first line of the log.
 STEPS = ["--set", "batch=2", "--set", "distorted=1", "--set", "epochs=9", "--set", "warmup=5"]
 
-Train = Callable[..., Result]
-
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory, examples: Path) -> Path:
-    return make_data(tmp_path_factory.mktemp("labels") / "data", examples)
-
-
-@pytest.fixture
-def train(iqa: Iqa, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Train:
-    """`iqa train` on the tiny data, in an empty folder, with further options."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*options: object, root: Path = data) -> Result:
-        return iqa("train", "--dataset", "csv", "--root", root, "-o", "run", *TINY, *options)
-
-    return call
-
-
-@pytest.fixture(scope="module")
-def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(train_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a whole run."""
     folder = tmp_path_factory.mktemp("finished") / "run"
     err = io.StringIO()
-    arguments = ["train", "--dataset", "csv", "--root", str(data), "-o", str(folder), *TINY, *STEPS]
+    arguments = ["train", "--dataset", "csv", "--root", str(train_data), "-o", str(folder), *TINY, *STEPS]
     assert run(arguments, Environment(io.BytesIO(), io.BytesIO(), err)) == 0, err.getvalue()
     return folder
 
@@ -73,10 +54,10 @@ def test_the_trained_weight_scores(iqa: Iqa, finished: Path, examples: Path) -> 
     assert 0 <= float(scored.rows[0][1]) <= 100
 
 
-def test_the_card_tells_the_command_and_what_was_used(iqa: Iqa, finished: Path, data: Path) -> None:
+def test_the_card_tells_the_command_and_what_was_used(iqa: Iqa, finished: Path, train_data: Path) -> None:
     card = json.loads(iqa("models", "show", finished / "mfenet.safetensors", "--format", "json").out)["card"]
     command = next(entry["command"] for entry in card["training"] if "command" in entry)
-    assert shlex.split(command)[:6] == ["iqa", "train", "--dataset", "csv", "--root", str(data)]
+    assert shlex.split(command)[:6] == ["iqa", "train", "--dataset", "csv", "--root", str(train_data)]
     assert "--set epochs=9" in command
     assert card["starting_points"] == []
     assert card["licence"]["weights"] == "Apache-2.0"
@@ -84,10 +65,20 @@ def test_the_card_tells_the_command_and_what_was_used(iqa: Iqa, finished: Path, 
 
 
 def test_ctrl_c_saves_at_once_and_the_same_command_ends_as_if_nothing_had_been(
-    data: Path, train: Train, finished: Path, tmp_path: Path
+    train_data: Path, train: Train, finished: Path, tmp_path: Path
 ) -> None:
     err = InterruptedAt("step 50/54")
-    arguments = ["train", "--dataset", "csv", "--root", str(data), "-o", str(tmp_path / "run"), *TINY, *STEPS]
+    arguments = [
+        "train",
+        "--dataset",
+        "csv",
+        "--root",
+        str(train_data),
+        "-o",
+        str(tmp_path / "run"),
+        *TINY,
+        *STEPS,
+    ]
     code = run(arguments, Environment(io.BytesIO(), io.BytesIO(), err))
     assert code == ExitCode.INTERRUPTED
     assert err.getvalue().endswith("iqa: interrupted at step 50; the same command resumes\n")
@@ -113,15 +104,15 @@ def test_a_finished_run_is_only_finished_again_and_quiet_says_nothing(
     assert (tmp_path / "run" / "log.jsonl").read_bytes() == before
 
 
-def test_another_run_is_not_resumed(train: Train, finished: Path, data: Path, tmp_path: Path) -> None:
+def test_another_run_is_not_resumed(train: Train, finished: Path, train_data: Path, tmp_path: Path) -> None:
     shutil.copytree(finished, tmp_path / "run")
     kept = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
     other = tmp_path / "other"
-    shutil.copytree(data, other)
+    shutil.copytree(train_data, other)
     text = (other / "labels.csv").read_text()
     (other / "labels.csv").write_text("\n".join([*text.splitlines()[:-1], "val03.png,2.5,val3,train"]) + "\n")
     opinions = tmp_path / "opinions"
-    shutil.copytree(data, opinions)
+    shutil.copytree(train_data, opinions)
     (opinions / "labels.csv").write_text(text.replace("calib01.png,4", "calib01.png,3"))
     assert text != (opinions / "labels.csv").read_text()
     qen = tmp_path / "qen.safetensors"
@@ -172,10 +163,10 @@ def test_a_damaged_checkpoint_is_one_line(train: Train, finished: Path, tmp_path
 
 
 def test_a_share_is_held_out_where_there_is_no_part_to_choose_on(
-    iqa: Iqa, train: Train, data: Path, tmp_path: Path
+    iqa: Iqa, train: Train, train_data: Path, tmp_path: Path
 ) -> None:
     root = tmp_path / "data"
-    shutil.copytree(data, root)
+    shutil.copytree(train_data, root)
     with (root / "labels.csv").open(newline="") as file:
         rows = [row[:3] for row in csv.reader(file)]
     with (root / "labels.csv").open("w", newline="") as file:

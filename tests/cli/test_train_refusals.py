@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from iqa_cli.errors import ExitCode
-from tests.cli.conftest import Iqa, Result
-from tests.training.tinydata import TINY, make_data
-
-Train = Callable[..., Result]
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory, examples: Path) -> Path:
-    return make_data(tmp_path_factory.mktemp("labels") / "data", examples)
-
-
-@pytest.fixture
-def train(iqa: Iqa, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Train:
-    """`iqa train` on the tiny data, in an empty folder, with further options."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*options: object, root: Path = data) -> Result:
-        return iqa("train", "--dataset", "csv", "--root", root, "-o", "run", *TINY, *options)
-
-    return call
+from tests.cli.conftest import Iqa, Result, Train
 
 
 @pytest.mark.parametrize(
@@ -73,9 +53,9 @@ def test_2_for_what_cannot_be_meant(
     assert not (tmp_path / "run" / "config.json").exists()
 
 
-def test_the_distortion_branch_needs_a_start_that_fits(iqa: Iqa, data: Path, tmp_path: Path) -> None:
+def test_the_distortion_branch_needs_a_start_that_fits(iqa: Iqa, train_data: Path, tmp_path: Path) -> None:
     def call(*options: str) -> Result:
-        return iqa("train", "--dataset", "csv", "--root", data, "-o", tmp_path / "r", *options)
+        return iqa("train", "--dataset", "csv", "--root", train_data, "-o", tmp_path / "r", *options)
 
     alone = call("--net", "van=tiny")
     assert alone.code == ExitCode.USAGE
@@ -99,10 +79,12 @@ def test_the_strides_follow_the_archive() -> None:
     assert config.network_config["dan_strides"] == "caffe"
 
 
-def test_parts_that_share_a_group_or_a_file_are_refused(train: Train, data: Path, tmp_path: Path) -> None:
+def test_parts_that_share_a_group_or_a_file_are_refused(
+    train: Train, train_data: Path, tmp_path: Path
+) -> None:
     def changed(old: str, new: str) -> Result:
         root = tmp_path / f"data{len(list(tmp_path.iterdir()))}"
-        shutil.copytree(data, root)
+        shutil.copytree(train_data, root)
         path = root / "labels.csv"
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new))
@@ -118,10 +100,10 @@ def test_parts_that_share_a_group_or_a_file_are_refused(train: Train, data: Path
 
 
 def test_every_picture_is_looked_for_before_anything_takes_long(
-    train: Train, data: Path, tmp_path: Path
+    train: Train, train_data: Path, tmp_path: Path
 ) -> None:
     root = tmp_path / "data"
-    shutil.copytree(data, root)
+    shutil.copytree(train_data, root)
     (root / "images" / "calib03.png").unlink()
     result = train(root=root)
     assert result.code == ExitCode.NOT_AVAILABLE
