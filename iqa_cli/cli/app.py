@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "train": ("iqa_cli.cli.train", "train", "Train a network on human opinion scores."),
     "pretrain": ("iqa_cli.cli.pretrain", "app", "Make the starting points of the training."),
+    "data": ("iqa_cli.cli.data", "app", "List, check, show and split databases of opinion scores."),
 }
 
 #: Not one of ExitCode: a defect of this program (EX_SOFTWARE of sysexits.h).
