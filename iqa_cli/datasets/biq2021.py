@@ -13,9 +13,30 @@ from pathlib import Path
 
 from iqa_cli.checksums import one_line
 from iqa_cli.datasets.csvfile import read_csv
+from iqa_cli.datasets.facts import DatabaseFacts
 from iqa_cli.datasets.record import Database, ImageRecord
 from iqa_cli.datasets.table import read_table, refuse_repeated, shown_columns
 from iqa_cli.errors import DatasetError
+
+FACTS = DatabaseFacts(
+    name="biq2021",
+    title="BIQ2021",
+    images=12000,
+    references=0,
+    low=0.0,
+    high=1.0,
+    higher_is_better=True,
+    split="group",
+    citation="N. Ahmed and S. Asif, BIQ2021: a large-scale blind image quality assessment database, Journal "
+    "of Electronic Imaging 31(5), 2022",
+    layout=(
+        "Train (Images and MOS).csv and Test (Images and MOS).csv with the folder Images/, "
+        "or labels.csv with images/",
+    ),
+    licence="published as freely available, no licence file; cite the paper",
+    score="MOS, column MOS (mos in labels.csv)",
+    page="BIQ2021, repository nisarahmedrana/BIQ2021 of its authors",
+)
 
 _OFFICIAL = {"train": "Train (Images and MOS).csv", "test": "Test (Images and MOS).csv"}
 
@@ -28,18 +49,16 @@ def read_biq2021(root: Path) -> Database:
             once in each of the official parts.
     """
     if (root / "labels.csv").is_file():
-        database = read_csv(root, "biq2021", low=0.0, high=1.0)
-        records = database.records
+        records = read_csv(root, FACTS.name, low=FACTS.low, high=FACTS.high).records
     elif all((root / name).is_file() for name in _OFFICIAL.values()):
         records = tuple(r for split, name in _OFFICIAL.items() for r in _official(root, root / name, split))
         refuse_repeated([record.name for record in records], one_line(root))
     else:
         raise DatasetError(
-            f"no BIQ2021 under '{one_line(root)}'",
-            hint="expected labels.csv with images/, or the two official CSV files with the folder of images",
+            f"no {FACTS.title} under '{one_line(root)}': its label files are missing", hint=FACTS.expected
         )
     named = (replace(r, subset=r.subset or r.name.split(" ")[0].split("/")[-1]) for r in records)
-    return Database("biq2021", tuple(sorted(named, key=lambda r: r.name)), 0.0, 1.0)
+    return Database.of(FACTS, named)
 
 
 def _official(root: Path, path: Path, split: str) -> list[ImageRecord]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from iqa_cli.checksums import one_line
 from iqa_cli.datasets.record import Database, ImageRecord
-from iqa_cli.datasets.table import Row, read_table, refuse_repeated, shown_columns
+from iqa_cli.datasets.table import read_table, refuse_repeated, shown_columns
 from iqa_cli.errors import DatasetError, UsageError
 
 _OPTIONAL = ("ref", "group", "distortion", "level", "split", "subset")
@@ -60,7 +60,7 @@ def read_csv(root: Path, name: str = "csv", low: float | None = None, high: floa
                 group=extra["group"] or extra["ref"] or image,
                 ref=extra["ref"],
                 distortion=extra["distortion"],
-                level=_level(row) if extra["level"] else None,
+                level=row.whole("level") if extra["level"] else None,
                 split=extra["split"],
                 subset=extra["subset"],
             )
@@ -79,10 +79,3 @@ def _scale(scores: list[float], low: float | None, high: float | None, path: Pat
     if not high > low:
         raise DatasetError(f"{one_line(path)}: all scores are {low:g}, which is no scale")
     return low, high
-
-
-def _level(row: Row) -> int:
-    value = row.number("level")
-    if value != int(value):
-        raise DatasetError(f"{row.place}: the level {value:g} is no whole number")
-    return int(value)

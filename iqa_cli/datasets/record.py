@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iqa_cli.checksums import one_line
+from iqa_cli.datasets.facts import DatabaseFacts
 from iqa_cli.errors import DatasetError
 
 
@@ -50,6 +51,8 @@ class Database:
         low: Lowest score of the declared range.
         high: Highest score of the declared range.
         higher_is_better: Direction of `raw`.
+        left_out: Files of the database that its labels name and that are no labelled pictures: the
+            undistorted copies in LIVE, the training pictures of the LIVE Challenge.
     """
 
     name: str
@@ -57,6 +60,21 @@ class Database:
     low: float
     high: float
     higher_is_better: bool = True
+    left_out: tuple[Path, ...] = ()
+
+    @classmethod
+    def of(
+        cls, facts: DatabaseFacts, records: Iterable[ImageRecord], left_out: Iterable[Path] = ()
+    ) -> Database:
+        """A database with published facts, its records sorted by name."""
+        return cls(
+            facts.name,
+            tuple(sorted(records, key=lambda record: record.name)),
+            facts.low,
+            facts.high,
+            facts.higher_is_better,
+            tuple(left_out),
+        )
 
     def part(self, *splits: str) -> tuple[ImageRecord, ...]:
         """The records of the named parts; "all" is every record.
