@@ -157,16 +157,25 @@ def test_failures_of_the_list_and_of_the_network_reach_the_caller() -> None:
 
 
 def test_threads_end_with_the_run_also_when_it_is_given_up() -> None:
-    before = threading.active_count()
+    _wait_for_decoders_to_end()  # those of the tests before
+    before = threading.enumerate()
     list(Pipeline(looks, Network(), batch_size=4, decoders=4).run(range(20)))
     outcomes = Pipeline(looks, Network(), batch_size=2, decoders=4).run(itertools.count())
     next(outcomes)
+    assert len(_decoders()) >= 4
     outcomes.close()  # type: ignore[attr-defined]
-    limit = time.monotonic() + 5
-    while threading.active_count() > before and time.monotonic() < limit:
+    _wait_for_decoders_to_end()
+    assert [thread for thread in threading.enumerate() if thread not in before] == []
+
+
+def _decoders() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("iqa-decode")]
+
+
+def _wait_for_decoders_to_end() -> None:
+    limit = time.monotonic() + 10
+    while _decoders() and time.monotonic() < limit:
         time.sleep(0.01)
-    # Fewer is right too: a thread of the test before may just have ended.
-    assert threading.active_count() <= before
 
 
 def test_nothing_in_nothing_out() -> None:
