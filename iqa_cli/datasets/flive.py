@@ -84,7 +84,9 @@ def _official(tree: Tree) -> tuple[dict[str, str], str | None]:
     parts = {}
     valid = tree.find(*_VALID, *(f"database/{name}" for name in _VALID))
     if valid is not None:
-        for row in read_columns(valid, "name_image", "is_valid"):
+        rows = read_columns(valid, "name_image", "is_valid")
+        refuse_repeated([row.cells["name_image"] for row in rows], one_line(valid))
+        for row in rows:
             parts[row.picture("name_image")] = "val" if _truth(row, "is_valid") else "train"
     test = tree.find(*_TEST, *(f"database/{name}" for name in _TEST))
     if test is not None:

@@ -65,13 +65,14 @@ def read_koniq10k(root: Path) -> Database:
     records = []
     for row in read_columns(path, "image_name", column):
         name, mos = row.picture("image_name"), row.number(column)
+        scaled = FACTS.scaled(mos, row.place)
         if parts and name not in parts:
             raise DatasetError(f"{row.place}: {one_line(name)!r} has no part in {_SETS}")
         records.append(
             ImageRecord(
                 path=tree.picture(folder, name),
                 name=name,
-                mos=FACTS.scaled(mos, row.place),
+                mos=scaled,
                 raw=mos,
                 group=name,
                 split=parts.get(name),
@@ -87,7 +88,9 @@ def _places(file: str) -> tuple[str, str]:
 
 def _official(path: Path) -> dict[str, str]:
     """Picture -> part of the official split."""
-    return {row.picture("image_name"): _part(row) for row in read_columns(path, "image_name", "set")}
+    rows = read_columns(path, "image_name", "set")
+    refuse_repeated([row.cells["image_name"] for row in rows], one_line(path))
+    return {row.picture("image_name"): _part(row) for row in rows}
 
 
 def _part(row: Row) -> str:

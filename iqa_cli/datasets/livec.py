@@ -54,12 +54,8 @@ def read_livec(root: Path) -> Database:
     if len(mos) <= _TRAINING:
         raise DatasetError(f"{one_line(path)}: no scores but those of the {_TRAINING} training pictures")
     refuse_repeated(names, one_line(names_path))
-    left_out = [
-        tree.picture(folder, name)
-        for name in names[:_TRAINING]
-        for folder in (images, tree.find("Images/trainingImages"))
-        if folder is not None
-    ]
+    training = tree.find("Images/trainingImages") or images
+    left_out = [tree.picture(training, name) for name in names[:_TRAINING]]
     records = [
         ImageRecord(
             path=tree.picture(images, names[entry]),

@@ -1,0 +1,125 @@
+"""Damaged MATLAB files and workbooks: whatever is in them, the reader answers with one clear line."""
+
+from pathlib import Path
+
+import numpy as np
+import openpyxl
+import pytest
+from scipy.io import savemat
+
+from iqa_cli.datasets.matfile import read_mat
+from iqa_cli.datasets.workbook import read_sheet
+from iqa_cli.errors import DatasetError
+from tests.datasets import trees
+
+
+def _damaged(content: bytes, seed: int) -> bytes:
+    """Cut short, or with some bytes changed."""
+    rng = np.random.default_rng(seed)
+    if seed % 2:
+        return content[: int(rng.integers(0, len(content)))]
+    changed = bytearray(content)
+    for place in rng.integers(0, len(content), 8):
+        changed[place] ^= int(rng.integers(1, 256))
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_damaged_matlab_file_is_read_or_refused_in_one_line(tmp_path: Path, compressed: bool) -> None:
+    path = tmp_path / "labels.mat"
+    savemat(
+        path, {"names": trees.cells(["a.bmp", "b.bmp"]), "mos": np.ones((1, 300))}, do_compression=compressed
+    )
+    content, refusals = path.read_bytes(), []
+    for seed in range(60):
+        path.write_bytes(_damaged(content, seed))
+        try:
+            read_mat(path, "mos")
+        except DatasetError as failure:
+            refusals.append(failure.message)
+    assert len(refusals) > 20
+    assert all(message.isprintable() and str(path) in message for message in refusals)
+
+
+def test_a_damaged_workbook_is_read_or_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "labels.xlsx"
+    book = openpyxl.Workbook()
+    book.active.append(("image", "mos"))
+    for number in range(50):
+        book.active.append((f"{number}.png", number / 7))
+    book.save(path)
+    content, refusals = path.read_bytes(), []
+    for seed in range(60):
+        path.write_bytes(_damaged(content, seed))
+        try:
+            read_sheet(path, "image", "mos")
+        except DatasetError as failure:
+            refusals.append(failure.message)
+    assert len(refusals) > 30
+    assert all(message.isprintable() and str(path) in message for message in refusals)
+
+
+@pytest.mark.parametrize("content", [b"", b"image,mos\n", b"PK\x03\x04", b"\x89HDF\r\n\x1a\n" + bytes(600)])
+def test_another_kind_of_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    for path in (tmp_path / "a.mat", tmp_path / "a.xlsx"):
+        path.write_bytes(content)
+        read = read_mat if path.suffix == ".mat" else read_sheet
+        assert trees.refusal(lambda file, read=read: read(file, "mos"), path).message.startswith(
+            "cannot read"
+        )
+
+
+def test_a_file_that_is_gone_is_refused(tmp_path: Path) -> None:
+    for read, name in ((read_mat, "a.mat"), (read_sheet, "a.xlsx")):
+        failure = trees.refusal(lambda file, read=read: read(file, "mos"), tmp_path / name)
+        assert failure.message == f"cannot read '{tmp_path / name}': No such file or directory"
+
+
+def test_a_matlab_file_of_version_7_3_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "new.mat"
+    header = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM"
+    path.write_bytes(header.ljust(600, b"\0"))
+    assert "is of version 7.3" in trees.refusal(lambda file: read_mat(file, "mos"), path).message
+
+
+def test_a_missing_variable_names_those_there_are(tmp_path: Path) -> None:
+    savemat(tmp_path / "a.mat", {"mos": np.ones(3), "std": np.ones(3)})
+    failure = trees.refusal(lambda file: read_mat(file, "dmos"), tmp_path / "a.mat")
+    assert failure.message.endswith("lacks the variable 'dmos'")
+    assert failure.hint == "variables: mos, std"
+
+
+def test_a_sheet_is_found_by_its_name_and_its_header_by_the_columns(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    book = openpyxl.Workbook()
+    book.active.title = "notes"
+    sheet = book.create_sheet("scores")
+    for cells in (
+        (),
+        ("", "the scores of", "the image"),
+        ("", "MOS ", "x", "Image"),
+        ("", 2.5, 0, 1600.0),
+        (),
+    ):
+        sheet.append(cells)
+    sheet.append(("", 3, 0, " b.png"))
+    book.save(path)
+    rows = read_sheet(path, "image", "mos", sheet="scores")
+    assert [(row.cells, row.place) for row in rows] == [
+        ({"image": "1600", "mos": "2.5"}, f"{path}, row 4"),
+        ({"image": "b.png", "mos": "3"}, f"{path}, row 6"),
+    ]
+    failure = trees.refusal(lambda file: read_sheet(file, "image", sheet="all"), path)
+    assert (failure.message, failure.hint) == (f"{path}: has no sheet 'all'", "sheets: notes, scores")
+    assert (
+        "no row names the columns image, dmos"
+        in trees.refusal(lambda file: read_sheet(file, "image", "dmos", sheet="scores"), path).message
+    )
+
+
+def test_a_header_without_rows_is_refused(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(("image", "mos"))
+    book.save(tmp_path / "a.xlsx")
+    failure = trees.refusal(lambda file: read_sheet(file, "image", "mos"), tmp_path / "a.xlsx")
+    assert failure.message.endswith("a.xlsx: no rows")
