@@ -13,7 +13,7 @@ from PIL import features
 from iqa_cli.errors import ExitCode, IqaError
 from iqa_cli.images.distortions.common import Image, as_uint8
 
-_JPEG2000_DECIBELS = (33.0, 30.0, 27.3, 24.6, 22.0)
+_JPEG2000_DECIBELS = (34.0, 31.3, 28.7, 26.2, 24.0)
 _JPEG_QUALITY = (43, 28, 18, 10, 5)
 _WEBP_QUALITY = (40, 25, 14, 6, 1)
 _AVIF_QUALITY = (45, 31, 19, 9, 0)

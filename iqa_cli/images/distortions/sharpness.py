@@ -10,7 +10,7 @@ import numpy as np
 from iqa_cli.images.distortions.common import Image, as_uint8, to_uint8
 
 _SHARPEN_SIGMA = 1.5
-_SHARPEN_AMOUNT = (1.0, 1.8, 3.0, 5.2, 9.0)
+_SHARPEN_AMOUNT = (0.6, 1.2, 2.3, 4.4, 8.5)
 _STEEPNESS_UP = (3.5, 5.0, 7.0, 10.0, 17.0)
 _STEEPNESS_DOWN = (3.5, 5.0, 7.0, 10.0, 17.0)
 
