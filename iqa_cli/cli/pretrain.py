@@ -9,6 +9,7 @@ import typer
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.long_run import check_pristine_folder, interruptible
+from iqa_cli.cli.pretrain_dan import dan
 from iqa_cli.errors import UsageError
 from iqa_cli.training.config import DistillConfig
 
@@ -95,3 +96,5 @@ Labels are not read. The result is qen.safetensors in the run folder, for
 iqa train --qen; it carries its recipe. The same command again resumes a run;
 Ctrl-C saves it first.
 """
+
+app.command("dan")(dan)

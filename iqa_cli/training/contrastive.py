@@ -1,0 +1,179 @@
+"""Pre-training of the DAN: a ResNet-50 learns to tell distortions apart, whatever the content.
+
+Published: the DAN is a ResNet-50, pre-trained with contrastive learning so that its features tell distortion
+types apart. After SaTQA and CONTRIQUE (second-hand): supervised contrastive loss, temperature 0.1, projector
+to 128. Ours: a class is a type of distortion at a level, or pristine; positives share both, whatever the
+content; batches are class-balanced; and what `ContrastiveConfig` holds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from iqa_cli.errors import IqaError, UsageError
+from iqa_cli.networks.dan import DAN
+from iqa_cli.training.checkpoint import (
+    append_log,
+    checkpoint_fits,
+    claim_folder,
+    load_checkpoint,
+    save_checkpoint,
+)
+from iqa_cli.training.contrastive_loss import supervised_contrastive
+from iqa_cli.training.contrastive_net import ContrastiveDAN, restore_batch_norms
+from iqa_cli.training.crops import Image
+from iqa_cli.training.dan_batches import STATISTICS, TRAINING, ahead, check_batches, training_batch
+from iqa_cli.training.dan_config import ContrastiveConfig
+from iqa_cli.training.interrupt import deferred_interrupt
+from iqa_cli.training.schedule import warmup_cosine
+
+#: Steps between two lines of the log, and between two checkpoints.
+LOG_EVERY, SAVE_EVERY = 20, 100
+
+
+def pretrain(
+    config: ContrastiveConfig,
+    dan: DAN,
+    images: Sequence[Image],
+    folder: Path,
+    log: Callable[[str], None],
+    device: torch.device,
+    threads: int = 1,
+    data: dict[str, Any] | None = None,
+) -> ContrastiveDAN:
+    """Run the contrastive part; resumes from `folder/last.pt` where there is one.
+
+    Args:
+        config: The settings.
+        dan: The ResNet-50 to start from; it is changed.
+        images: Decoded pristine photographs, uint8 [H, W, 3].
+        folder: Gets `config.json`, `log.jsonl` and `last.pt`.
+        log: Takes a line now and then.
+        device: Where the network computes.
+        threads: Crops that are distorted at a time; they do not change the result.
+        data: What the run is made of, for `config.json`; it must be the same when a run is resumed.
+
+    Returns:
+        The network after the last step, in evaluation mode.
+
+    Raises:
+        UsageError: The folder holds another run, or there are too few photographs.
+        WeightsError: A checkpoint cannot be written, or one that is there cannot be used.
+        IqaError: The loss is not finite any more.
+        KeyboardInterrupt: After the checkpoint has been saved; it carries a line for the user.
+    """
+    check_pretraining(config, len(images))
+    claim_folder(folder, describe_pretraining(config, data), log)
+    torch.manual_seed(config.seed)
+    model = ContrastiveDAN(dan, config.frozen, config.hidden, config.embedding)
+    model = model.to(device).to(memory_format=torch.channels_last)
+    learnt = [p for p in model.dan.parameters() if p.requires_grad]
+    groups: list[dict[str, Any]] = [
+        {"params": learnt, "lr": config.rate},
+        {"params": list(model.projector.parameters()), "lr": config.rate_new},
+    ]
+    optimiser = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warmup_cosine(config.steps, config.warmup))
+    state, step = folder / "last.pt", 0
+    if state.exists():
+        saved = load_checkpoint(state)
+        with checkpoint_fits(state):
+            model.load_state_dict(saved["model"])
+            optimiser.load_state_dict(saved["optimiser"])
+            schedule.load_state_dict(saved["schedule"])
+            step = int(saved["step"])
+        log(f"resumed at step {step} of {config.steps}")
+    else:
+        plans = [training_batch(config, len(images), STATISTICS, i) for i in range(config.norm_batches)]
+        crops = ahead(images, plans, config.size, config.margin, threads)
+        with autocast(config, device):
+            restore_batch_norms(model.dan, crops, lambda batch: model.maps(batch[0].to(device)))
+        log(f"put the batch norms back, from {sum(map(len, plans))} crops")
+
+    def save() -> None:
+        parts = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
+        save_checkpoint(state, {**parts, "schedule": schedule.state_dict(), "step": step})
+
+    everything = [p for group in groups for p in group["params"]]
+    plan = (training_batch(config, len(images), TRAINING, i) for i in range(step, config.steps))
+    batches = ahead(images, plan, config.size, config.margin, threads)
+    losses: list[float] = []
+    began, waited, crops_made, first = time.monotonic(), 0.0, 0, step
+    model.train()
+    try:
+        with deferred_interrupt() as interrupt:
+            for _ in count():
+                asked = time.monotonic()
+                batch = next(batches, None)
+                waited += time.monotonic() - asked
+                if batch is None:
+                    break
+                rgb = batch[0].to(device, memory_format=torch.channels_last)
+                with autocast(config, device):
+                    embeddings = model(rgb)
+                loss = supervised_contrastive(embeddings, batch[1].to(device), config.temperature)
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()
+                norm = nn.utils.clip_grad_norm_(everything, 1.0)
+                if not (torch.isfinite(loss) and torch.isfinite(norm)):
+                    raise IqaError(
+                        f"step {step + 1}: the loss is not finite any more (learning rate "
+                        f"{optimiser.param_groups[0]['lr']:.3g})",
+                        hint="nothing of it was saved",
+                    )
+                optimiser.step()
+                schedule.step()
+                step += 1
+                crops_made += len(rgb)
+                losses.append(float(loss.detach()))
+                if step % LOG_EVERY == 0 or step == config.steps:
+                    seconds = time.monotonic() - began
+                    mean = sum(losses) / len(losses)
+                    line = {"step": step, "loss": round(mean, 4), "seconds": round(seconds, 1)}
+                    line |= {"waited": round(waited, 1), "crops_per_second": round(crops_made / seconds, 1)}
+                    append_log(folder, line)
+                    left = seconds / (step - first) * (config.steps - step)
+                    log(
+                        f"step {step}/{config.steps}  loss {mean:.3f}  {crops_made / seconds:.0f} crops/s "
+                        f"(waiting for them {waited / seconds:.0%})  {left / 60:.0f} min left"
+                    )
+                    losses.clear()
+                if step % SAVE_EVERY == 0 or step == config.steps:
+                    save()
+                interrupt.check()
+    except KeyboardInterrupt:
+        if step:
+            save()
+        raise KeyboardInterrupt(f"interrupted at step {step}; the same command resumes") from None
+    finally:
+        batches.close()
+    return model.eval()
+
+
+def autocast(config: ContrastiveConfig, device: torch.device) -> torch.autocast:
+    """The arithmetic that the settings ask for."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=config.precision == "bf16")
+
+
+def check_pretraining(config: ContrastiveConfig, photographs: int) -> None:
+    """See that the settings can be run on so many photographs.
+
+    Raises:
+        UsageError: There are fewer types or photographs than a batch needs.
+    """
+    try:
+        check_batches(config, photographs)
+    except ValueError as error:
+        raise UsageError(f"--set: {error}") from None
+
+
+def describe_pretraining(config: ContrastiveConfig, data: dict[str, Any] | None) -> dict[str, Any]:
+    """What a run is, for `config.json`."""
+    return {"settings": config.to_dict(), "data": data or {}}
