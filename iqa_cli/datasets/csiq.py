@@ -35,9 +35,9 @@ FACTS = DatabaseFacts(
         "dst_imgs/blur/, contrast/, fnoise/, jpeg/, jpeg2000/ likewise",
         "src_imgs/1600.png ...",
     ),
-    licence="not stated; free download, cite the paper",
+    licence="see its page; free download, cite the paper",
     score="DMOS, column dmos of the sheet all_by_image",
-    page="CSIQ Image Quality Database, Computational Perception and Image Quality Lab",
+    page="CSIQ Image Quality Database, page of E. C. Larson",
 )
 
 # Type in the workbook, without blanks -> folder and part of the file's name.

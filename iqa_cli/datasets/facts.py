@@ -52,12 +52,14 @@ class DatabaseFacts:
         Raises:
             DatasetError: The score is outside of the declared range (NaN is).
         """
-        if not self.low <= score <= self.high:
+        # A score that was computed and printed may miss an end of the scale by a rounding error.
+        slack = 1e-9 * (self.high - self.low)
+        if not self.low - slack <= score <= self.high + slack:
             raise DatasetError(
                 f"{place}: the score {score:g} lies outside of {self.low:g} to {self.high:g}",
                 hint=f"the scale of {self.title}: {self.score}",
             )
-        share = (score - self.low) / (self.high - self.low)
+        share = min(1.0, max(0.0, (score - self.low) / (self.high - self.low)))
         return share if self.higher_is_better else 1 - share
 
     @property

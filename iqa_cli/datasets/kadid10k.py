@@ -28,7 +28,7 @@ FACTS = DatabaseFacts(
     citation="H. Lin, V. Hosu and D. Saupe, KADID-10k: a large-scale artificially distorted IQA database, "
     "International Conference on Quality of Multimedia Experience (QoMEX), 2019",
     layout=("dmos.csv", "images/I01_01_01.png ...", "images/I01.png ..."),
-    licence="not stated in the archive; its references come from Pixabay. Cite the paper",
+    licence="see its page; the references come from Pixabay. Cite the paper",
     score="DMOS by name, column dmos; higher is better",
     page="KADID-10k IQA Database, Multimedia Signal Processing group, University of Konstanz",
 )

@@ -33,7 +33,7 @@ FACTS = DatabaseFacts(
         "koniq10k_scores_and_distributions.csv or koniq10k_distributions_sets.csv (official split) or both",
         "1024x768/ or 512x384/",
     ),
-    licence="not stated in the archives; its photographs come from YFCC100M, each under its own Creative "
+    licence="see its page; the photographs come from YFCC100M, each under its own Creative "
     "Commons licence. Cite the paper",
     score="standardised MOS, column MOS_zscore (MOS in koniq10k_distributions_sets.csv)",
     page="KonIQ-10k IQA Database, Multimedia Signal Processing group, University of Konstanz",

@@ -23,7 +23,7 @@ FACTS = DatabaseFacts(
     citation="Y. Fang, H. Zhu, Y. Zeng, K. Ma and Z. Wang, Perceptual quality assessment of smartphone "
     "photography, IEEE Conference on Computer Vision and Pattern Recognition (CVPR), 2020",
     layout=("Annotations/MOS and Image attribute scores.xlsx", "TestImage/00001.jpg ..."),
-    licence="not stated; free download, cite the paper",
+    licence="see its page; free download, cite the paper",
     score="MOS, column MOS of the first sheet",
     page="SPAQ, repository h4nwei/SPAQ of its authors",
 )

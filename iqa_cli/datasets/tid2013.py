@@ -28,7 +28,7 @@ FACTS = DatabaseFacts(
     citation="N. Ponomarenko et al., Image database TID2013: peculiarities, results and perspectives, "
     "Signal Processing: Image Communication 30, 2015",
     layout=("mos_with_names.txt", "distorted_images/i01_01_1.bmp ...", "reference_images/i01.bmp ..."),
-    licence="free for educational and research purposes with its notice",
+    licence="see its readme: educational and research purposes, with its notice",
     score="MOS, first column of mos_with_names.txt",
     page="Tampere Image Database 2013 TID2013",
 )

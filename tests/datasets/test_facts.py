@@ -1,6 +1,8 @@
 """All databases at once: their published facts, and that none is taken for what it is not."""
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,16 @@ def test_the_facts_are_those_published() -> None:
         assert facts.name == name
         assert all((facts.title, facts.citation, facts.layout, facts.licence, facts.score, facts.page))
         assert facts.expected.isprintable()
+
+
+def test_the_facts_are_had_without_loading_numpy() -> None:
+    code = """
+import sys
+import iqa_cli.datasets.registry
+print(sorted({"numpy", "scipy", "openpyxl", "torch", "cv2", "PIL"} & set(sys.modules)))
+"""
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
 
 
 def test_what_multiplies_does_so() -> None:
@@ -143,6 +155,7 @@ def test_a_score_on_the_edge_of_the_range_fits_and_none_beyond(name: str) -> Non
     facts = FACTS[name]
     ends = (facts.scaled(facts.low, "here"), facts.scaled(facts.high, "here"))
     assert ends == ((0, 1) if facts.higher_is_better else (1, 0))
+    assert {facts.scaled(1.0000000000000002 * facts.high, "here")} <= {0, 1}
     for score in (facts.low - 0.01, facts.high + 0.01, float("nan"), float("inf")):
         with pytest.raises(DatasetError, match=r"here: the score .* lies outside of"):
             facts.scaled(score, "here")

@@ -8,6 +8,8 @@ from iqa_cli.datasets.inspect import inspect
 from iqa_cli.datasets.registry import FACTS
 from tests.datasets import trees
 
+GIVEN = Path(__file__).parents[3] / "shared" / "data" / "biq2021"
+
 
 @pytest.mark.parametrize("name", FACTS)
 def test_a_whole_database_has_neither(name: str, tmp_path: Path) -> None:
@@ -25,6 +27,12 @@ def test_what_is_gone_and_what_was_added_is_named(name: str, tmp_path: Path) -> 
     found = inspect(name, root)
     assert found.missing == [first.name]
     assert found.unlabelled == [str(first.path.with_name("new.jpg"))]
+
+
+@pytest.mark.skipif(not GIVEN.is_dir(), reason="the given BIQ2021 is not there")
+def test_the_given_biq2021_is_whole() -> None:
+    found = inspect("biq2021", GIVEN)
+    assert (len(found.database.records), found.missing, found.unlabelled) == (8352, [], [])
 
 
 def test_a_missing_folder_of_pictures_is_all_of_them_missing(tmp_path: Path) -> None:
