@@ -1,6 +1,6 @@
 """One picture with every distortion at every level, as a JPEG to look at.
 
-python benchmarks/distortion_sheet.py docs/distortions.jpg [--picture FILE --left 142 --top 56 --side 112]
+python -m benchmarks.distortion_sheet docs/distortions.jpg [--picture FILE --left 142 --top 56 --side 112]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Pictures per second and core for every distortion, at a training crop and at a whole photograph.
 
-python benchmarks/distortions.py [--rounds 3]
+python -m benchmarks.distortions [--rounds 3]
 
 One thread; processor time is counted, not the clock, so that other processes on the machine matter less. The
 figure is the mean over the levels and over crops of four of the examples.

@@ -15,6 +15,8 @@ from iqa_cli.images.distortions import LEVELS, distort
 
 #: Signed so that a worse picture is lower in each.
 METRICS = ("PSNR", "SSIM", "-CIEDE2000")
+#: A picture in greys has nothing for these to work on.
+NEED_COLOUR = ("color_diffusion", "color_saturation_1", "color_saturation_2")
 PRISTINE = Path(__file__).resolve().parents[3] / "shared" / "data" / "pristine"
 
 
@@ -33,6 +35,11 @@ def held_out(folder: Path = PRISTINE) -> list[Path]:
     return [folder / "images" / row["image"] for row in rows if row["split"] == "val"]
 
 
+def has_colour(picture: np.ndarray) -> bool:
+    """Whether there is colour to change: the channels differ by 4 of 255 or more on average."""
+    return float(np.ptp(picture, axis=2).mean()) >= 4
+
+
 def compare(clean: np.ndarray, lab: np.ndarray, made: np.ndarray) -> tuple[float, float, float]:
     """PSNR and SSIM on the three channels of RGB, and minus the mean difference of colour."""
     return (
@@ -43,7 +50,12 @@ def compare(clean: np.ndarray, lab: np.ndarray, made: np.ndarray) -> tuple[float
 
 
 def ladders(name: str, pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """[pictures, levels, metrics] of one distortion; the seed of each picture is its place."""
+    """[pictures, levels, metrics] of one distortion; the seed of each picture is its place.
+
+    Pictures in greys are left out where the distortion is one of colour alone.
+    """
+    if name in NEED_COLOUR:
+        pictures = [picture for picture in pictures if has_colour(picture)]
     found = np.empty((len(pictures), LEVELS, len(METRICS)))
     for seed, picture in enumerate(pictures):
         lab = rgb2lab(picture)

@@ -159,7 +159,7 @@ def test_quantisations_leave_as_many_colours_or_values_as_they_say(lunch: np.nda
     colours = [
         len(np.unique(made(lunch, "color_quantization", n).reshape(-1, 3), axis=0)) for n in range(1, 6)
     ]
-    assert colours == [40, 22, 12, 7, 4]
+    assert colours == [64, 28, 13, 6, 3]
     values = [len(np.unique(made(lunch, "quantization", n))) for n in range(1, 6)]
     assert values == [12, 8, 5, 3, 2]
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from iqa_cli.images.distortions import DISTORTIONS
-from tests.images.distortion_severity import METRICS, PRISTINE, centre, held_out, ladders
+from tests.images.distortion_severity import METRICS, NEED_COLOUR, PRISTINE, centre, held_out, ladders
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +38,8 @@ def test_each_level_is_further_from_every_held_out_photograph(name: str) -> None
     paths = held_out()
     assert len(paths) > 50
     found = ladders(name, [centre(path, 128) for path in paths])
+    assert len(found) == len(paths) or (name in NEED_COLOUR and len(found) > 50)
     for metric, values in zip(METRICS, found.mean(0).T, strict=True):
         assert (np.diff(values) < 0).all(), (metric, values)
-    # Single photographs: an area on which a step changes nothing is possible, the picture coming back is not.
-    assert (np.diff(found[:, :, 0], axis=1) < 0).mean() > 0.98
+    assert (np.diff(found[:, :, 0], axis=1) < 0).all()
     assert np.isfinite(found[:, :, 0]).all()

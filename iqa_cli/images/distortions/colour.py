@@ -14,7 +14,7 @@ from iqa_cli.images.distortions.common import Image, as_uint8, from_lab, to_lab,
 _DIFFUSION_SIGMA = (2.5, 5.0, 9.0, 16.0, 32.0)
 _SHIFT_PIXELS = (2.0, 3.5, 6.0, 10.0, 17.0)
 _SHIFT_GAIN = (0.4, 0.5, 0.65, 0.8, 1.0)
-_COLOURS = (40, 22, 12, 7, 4)
+_COLOURS = (64, 28, 13, 6, 3)
 _SATURATION_HSV = (0.65, 0.48, 0.32, 0.16, 0.0)
 _SATURATION_LAB = (1.45, 1.9, 2.6, 3.8, 6.0)
 _SAMPLE = 4096

@@ -56,7 +56,9 @@ def non_eccentricity_patch(image: Image, level: int, rng: np.random.Generator) -
     source = np.where((source < 0) | (source > room), np.rint(target - offset).astype(int), source)
     source = np.clip(source, 0, room)
     out = image.copy()
-    for (y, x), (v, u) in zip(target[: counts[level - 1]], source[: counts[level - 1]], strict=True):
+    # The last ones first, so that no further patch undoes what the lower levels have.
+    for patch in reversed(range(counts[level - 1])):
+        (y, x), (v, u) = target[patch], source[patch]
         out[y : y + side, x : x + side] = image[v : v + side, u : u + side]
     return out
 
