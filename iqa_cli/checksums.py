@@ -16,16 +16,10 @@ from io import BufferedReader
 from pathlib import Path
 
 from iqa_cli.errors import WeightsError
+from iqa_cli.text import one_line
 
 MANIFEST = "SHA256SUMS"
 MAX_FILE = 8 * 2**30
-
-
-def one_line(text: str | os.PathLike[str]) -> str:
-    """A name as it may stand in a message: control, escape and undecodable characters are escaped."""
-    name = os.fspath(text)
-    name = name if len(name) <= 300 else f"{name[:200]}...{name[-60:]}"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name)
 
 
 def mebibytes(size: int) -> str:

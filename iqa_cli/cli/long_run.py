@@ -11,10 +11,10 @@ from typing import Any
 
 import typer
 
-from iqa_cli.checksums import one_line
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.interrupt import second_interrupt_exits
 from iqa_cli.errors import UsageError
+from iqa_cli.text import one_line
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
@@ -39,7 +39,10 @@ def command_line(context: typer.Context) -> str:
         if source is None or source.name != "COMMANDLINE":
             continue
         value: Any = context.params[name]
-        option = max(parameter.opts, key=len)
+        if parameter.param_type_name == "argument":
+            words.append(str(value))
+            continue
+        option = next((opt for opt in parameter.opts if opt.startswith("--")), parameter.opts[0])
         if isinstance(value, bool):
             words.append(option if value else max(parameter.secondary_opts, key=len, default=option))
             continue

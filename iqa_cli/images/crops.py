@@ -6,7 +6,7 @@ The crops of one background have weights that sum to 1: pooling is a weighted me
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal
 
@@ -16,7 +16,7 @@ from iqa_cli.errors import ImageError
 from iqa_cli.images.photo import Photo
 from iqa_cli.images.policy import Mode, SizePolicy
 
-View = Literal["tiles", "whole", "native"]
+View = Literal["tiles", "whole", "native", "glance"]
 # Gives the rectangle x, y, w, h of a view as uint8 [h, w, 3].
 _Cut = Callable[[int, int, int, int], np.ndarray]
 
@@ -27,7 +27,7 @@ class Crop:
 
     Attributes:
         view: "tiles" (of a picture near the training resolution), "whole" (of the reduced view of a larger
-            one) or "native" (at full resolution).
+            one), "native" (at full resolution) or "glance" (of the whole picture, its shorter side one crop).
         background: Index into the policy's backgrounds; 0 for an opaque picture.
         weight: Its share of the picture's score over that background.
         pixels: uint8 [crop, crop, 3], sRGB, C-contiguous.
@@ -70,8 +70,8 @@ def iter_crops(photo: Photo, policy: SizePolicy, mode: Mode = "default") -> Iter
         photo: An open photo; it must stay open until the iterator is used up.
         policy: What the network was trained for.
         mode: "default" tiles a picture near the training resolution, and takes a larger one reduced and in
-            native crops. "native" covers the full resolution, all crops with the same weight. "fast" looks
-            at a larger picture reduced only.
+            native crops; both get a glance where the policy says so. "native" covers the full resolution,
+            all crops with the same weight. "fast" looks at a larger picture reduced only.
 
     Returns:
         Crops background by background; the weights over one background sum to 1.
@@ -98,6 +98,14 @@ def _plan(width: int, height: int, policy: SizePolicy, mode: Mode) -> list[_Part
     size = (width, height)
     if mode == "native":
         return [("native", size, 1.0, _covering(width, height, policy.crop))]
+    glance_size = policy.glance_size(width, height)
+    if policy.glance_weight > 0 and glance_size != size:
+        share = policy.glance_weight
+        others = _plan(width, height, replace(policy, glance_weight=0.0), mode)
+        return [
+            *((view, seen, (1 - share) * part, places) for view, seen, part, places in others if share < 1),
+            ("glance", glance_size, share, _covering(*glance_size, policy.crop)),
+        ]
     if policy.is_near(width, height):
         return [("tiles", size, 1.0, _covering(width, height, policy.crop))]
     whole_size = policy.whole_size(width, height)

@@ -27,6 +27,8 @@ class SizePolicy:
         reduced_side: A larger one is reduced to this geometric-mean side: its whole view.
         native_crops: About so many native-resolution crops are spread over a larger photograph.
         native_weight: Weight in 0..1 of the mean of the native crops against the mean of the whole view.
+        glance_weight: Weight in 0..1 of a glance at the whole picture, its shorter side reduced to one crop,
+            against everything above; 0 for none. Crops alone never show how a picture is composed.
         min_side: Pictures with a side shorter than this are refused.
         kernel: Resize kernel of the whole view, one of KERNELS.
         backgrounds: Grey levels (dark, light) put under transparent pictures; the worse score is kept.
@@ -37,6 +39,7 @@ class SizePolicy:
     reduced_side: int = 512
     native_crops: int = 9
     native_weight: float = 0.5
+    glance_weight: float = 0.0
     min_side: int = 16
     kernel: str = "lanczos"
     backgrounds: tuple[int, int] = (32, 224)
@@ -50,9 +53,10 @@ class SizePolicy:
         if self.reduced_side > self.near_side:
             # Otherwise a picture just over the limit would have to be enlarged.
             raise ValueError("size policy: reduced_side must not exceed near_side")
-        weight = self.native_weight
-        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight <= 1:
-            raise ValueError(f"size policy: native_weight must be a number in 0..1, not {weight!r}")
+        for name in ("native_weight", "glance_weight"):
+            weight = getattr(self, name)
+            if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight <= 1:
+                raise ValueError(f"size policy: {name} must be a number in 0..1, not {weight!r}")
         if self.kernel not in KERNELS:
             raise ValueError(f"size policy: kernel must be one of {', '.join(KERNELS)}, not {self.kernel!r}")
         levels = self.backgrounds
@@ -75,6 +79,10 @@ class SizePolicy:
         if math.sqrt(width * height) <= self.near_side:
             return width, height
         return reduced_size(width, height, self.reduced_side, self.crop)
+
+    def glance_size(self, width: int, height: int) -> tuple[int, int]:
+        """Size of the glance: the shorter side one crop long, the aspect ratio kept; never enlarged."""
+        return reduced_size(width, height, self.crop, self.crop)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for the card; `from_dict` gives the same policy back, also by way of JSON."""
@@ -108,11 +116,21 @@ class SizePolicy:
             f"own resolution, spread evenly over it.",
             f"Of the score of a larger picture, the native crops count {self.native_weight:.0%} and the "
             f"reduced view {1 - self.native_weight:.0%}.",
+            *self._describe_glance(),
             "With --native, the full resolution is tiled and all crops count the same.",
             f"A side under {crop} pixels is mirrored up to {crop}, never enlarged; "
             f"sides under {self.min_side} are refused.",
             f"A transparent picture is scored over a dark (grey {dark}) and a light (grey {light}) "
             f"background; the worse score is kept.",
+        ]
+
+    def _describe_glance(self) -> list[str]:
+        if not self.glance_weight:
+            return []
+        return [
+            f"A glance at the whole picture, its shorter side reduced to {self.crop} pixels, counts "
+            f"{self.glance_weight:.0%} of the score, all the crops above the other "
+            f"{1 - self.glance_weight:.0%}; a picture no larger than that is looked at once."
         ]
 
 

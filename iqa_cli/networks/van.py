@@ -161,6 +161,7 @@ class VAN(nn.Module):
         super().__init__()
         spec = VAN_SIZES[size]
         self.widths = spec.widths
+        self._frozen = 0
         previous = 3
         for i, (width, depth, ratio) in enumerate(
             zip(spec.widths, spec.depths, spec.mlp_ratios, strict=True), 1
@@ -173,6 +174,34 @@ class VAN(nn.Module):
         if num_classes:
             self.head = nn.Linear(previous, num_classes)
         self.apply(_initialise)
+
+    def freeze(self, stages: int) -> None:
+        """Keep the first stages as they are: no gradient, batch norms in evaluation mode.
+
+        Args:
+            stages: 0 to 4.
+
+        Raises:
+            ValueError: Another number.
+        """
+        if not 0 <= stages <= 4:
+            raise ValueError(f"a VAN has 4 stages, of which {stages} cannot be frozen")
+        self._frozen = stages
+        for module in self._frozen_modules():
+            module.requires_grad_(False).eval()
+
+    def _frozen_modules(self) -> list[nn.Module]:
+        return [
+            getattr(self, f"{part}{i}")
+            for i in range(1, self._frozen + 1)
+            for part in ("patch_embed", "block", "norm")
+        ]
+
+    def train(self, mode: bool = True) -> VAN:
+        super().train(mode)
+        for module in self._frozen_modules():
+            module.eval()
+        return self
 
     def stages(self, x: Tensor) -> list[Tensor]:
         """Stage maps F1 to F4.

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from iqa_cli.checksums import one_line
 from iqa_cli.errors import UsageError, WeightsError
+from iqa_cli.text import one_line
 
 _KEPT = "the checkpoint before it is kept: with room on the disk, the same command resumes"
 

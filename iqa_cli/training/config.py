@@ -29,6 +29,8 @@ class TrainConfig:
         distorted: Distorted copies added to a step, at most `batch`. Of the opinion and ranking losses they
             enter the second alone; the high-frequency task and the statistics of the batch norms are over
             all crops, theirs too.
+        reduced: Share of the crops, 0 to 1, cut from a reduced copy of the picture; see `CropSampler`.
+        freeze: Stages of the QEN, from the first, that keep their start; 0 for none, 4 for all.
         rate_backbone: Peak learning rate of the modules that start from learnt features.
         rate_new: Peak learning rate of the others.
         weight_decay: Decay of AdamW.
@@ -50,6 +52,8 @@ class TrainConfig:
     size: int = number(224, at_least=64)
     batch: int = number(16, at_least=2)
     distorted: int = number(4, at_least=0)
+    reduced: float = number(0.0, at_least=0, at_most=1)
+    freeze: int = number(0, at_least=0, at_most=4)
     rate_backbone: float = number(3e-4, above=0)
     rate_new: float = number(1e-3, above=0)
     weight_decay: float = number(0.02, at_least=0)

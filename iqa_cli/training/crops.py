@@ -8,15 +8,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from iqa_cli.checksums import one_line
 from iqa_cli.errors import DatasetError, ImageError
 from iqa_cli.images.distortions import DISTORTIONS, LEVELS, distort
 from iqa_cli.images.policy import SizePolicy
+from iqa_cli.text import one_line
 
 Image = NDArray[np.uint8]
 
@@ -93,6 +94,8 @@ class CropSampler:
         seed: Seed of everything random here.
         eligible: Positions of the pictures that distorted copies may be made of; None for all.
         replace: Whether a distorted copy takes the place of its original instead of joining it.
+        reduced: Share of the crops, 0 to 1, that are cut from a reduced copy of the picture: its shorter side
+            drawn evenly between `size` and what it is. They show the network whole compositions.
     """
 
     def __init__(
@@ -104,9 +107,10 @@ class CropSampler:
         seed: int = 0,
         eligible: Sequence[bool] | None = None,
         replace: bool = False,
+        reduced: float = 0.0,
     ) -> None:
         self.images, self.size, self.batch, self.distorted = images, size, batch, distorted
-        self.seed, self.eligible, self.replace = seed, eligible, replace
+        self.seed, self.eligible, self.replace, self.reduced = seed, eligible, replace, reduced
 
     def steps_per_epoch(self) -> int:
         """Whole batches in an epoch; the last short one is dropped (AFF normalises over the batch)."""
@@ -146,6 +150,8 @@ class CropSampler:
         return Batch(to_tensor(np.stack(crops)), np.array(index), np.array(level), np.array(pair))
 
     def _crop(self, image: Image, rng: np.random.Generator) -> Image:
+        if self.reduced and rng.random() < self.reduced:
+            image = _reduced(image, self.size, rng)
         short = [max(0, self.size - side) for side in image.shape[:2]]
         if any(short):  # as scoring mirrors them: on both sides
             margins = [(side // 2, side - side // 2) for side in short]
@@ -157,6 +163,19 @@ class CropSampler:
         if rng.random() < 0.5:
             crop = crop[::-1]
         return np.ascontiguousarray(crop)
+
+
+def _reduced(image: Image, size: int, rng: np.random.Generator) -> Image:
+    """A copy whose shorter side is drawn between `size` and its own; the picture itself where that is no
+    less."""
+    height, width = image.shape[:2]
+    shorter = min(height, width)
+    if shorter <= size:
+        return image
+    scale = int(rng.integers(size, shorter + 1)) / shorter
+    # Area averaging, as close to the reduction of scoring as OpenCV comes without ringing of its own.
+    small = cv2.resize(image, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, dtype=np.uint8)
 
 
 def to_tensor(pixels: Image) -> Tensor:

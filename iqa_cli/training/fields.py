@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field, fields
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from iqa_cli.checksums import one_line
 from iqa_cli.errors import UsageError
+from iqa_cli.text import one_line
 
 
 def number(

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ from iqa_cli.weights import save_weights
 NATIVE_WEIGHTS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 #: SRCC given away for the reduced whole, which is the look that the network was trained on.
 NATIVE_TOLERANCE = 0.002
+#: Shares tried for the glance at the whole picture, and the SRCC given away for a smaller one.
+GLANCE_WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+GLANCE_TOLERANCE = 0.001
 #: Fewer pictures than these choose nothing.
 MIN_PICTURES = 20
 _PERCENTILES = (1, 2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 98, 99)
@@ -60,12 +64,37 @@ def choose_native_weight(
     if both.sum() < MIN_PICTURES:
         return policy.native_weight, {}
     whole, native, mos = whole[both], native[both], np.array([r.mos for r in records])[both]
-    found = {
-        f"{weight:g}": round(agreement((1 - weight) * whole + weight * native, mos).srcc, 4)
-        for weight in NATIVE_WEIGHTS
-    }
+    return _smallest_near_best(NATIVE_WEIGHTS, NATIVE_TOLERANCE, whole, native, mos)
+
+
+def choose_glance_weight(
+    network: nn.Module, records: Sequence[ImageRecord], policy: SizePolicy, precision: torch.dtype
+) -> tuple[float, dict[str, float]]:
+    """The share of the glance at the whole picture, by SRCC on labelled pictures.
+
+    Returns:
+        The smallest of `GLANCE_WEIGHTS` within `GLANCE_TOLERANCE` of the best, and the SRCC of each; the
+        policy's own share and nothing where fewer than `MIN_PICTURES` are larger than a glance.
+    """
+    both = replace(policy, glance_weight=0.5)
+    views = predict_raw(network, [r.path for r in records], both, precision=precision)
+    glance = views.get("glance", np.full(len(records), np.nan))
+    larger = np.isfinite(glance)
+    if larger.sum() < MIN_PICTURES:
+        return policy.glance_weight, {}
+    # What "pooled" holds beside the glance is the score without one, at the other half of the weight.
+    others, mos = 2 * views["pooled"] - glance, np.array([r.mos for r in records])
+    return _smallest_near_best(GLANCE_WEIGHTS, GLANCE_TOLERANCE, others[larger], glance[larger], mos[larger])
+
+
+def _smallest_near_best(
+    weights: Sequence[float], tolerance: float, first: Floats, second: Floats, mos: Floats
+) -> tuple[float, dict[str, float]]:
+    """The smallest weight of `second` against `first` whose SRCC is within `tolerance` of the best; all
+    SRCC."""
+    found = {f"{w:g}": round(agreement((1 - w) * first + w * second, mos).srcc, 4) for w in weights}
     best = max(found.values())
-    return next(w for w in NATIVE_WEIGHTS if found[f"{w:g}"] >= best - NATIVE_TOLERANCE), found
+    return next(w for w in weights if found[f"{w:g}"] >= best - tolerance), found
 
 
 def fit_calibration(raw: Floats, mos: Floats) -> dict[str, Any]:
@@ -117,6 +146,7 @@ def finish(
     path: Path,
     facts: dict[str, Any],
     further_seen: Sequence[Path],
+    seen_before: Sequence[tuple[int, int]],
     log: Callable[[str], None],
 ) -> Card:
     """Calibrate, write the weight with its card, and the hashes of all it has seen beside it.
@@ -132,6 +162,7 @@ def finish(
         path: The weight's file, `<name>.safetensors`.
         facts: Card fields that only the caller knows: `starting_points`, `licence`, `command`, `notes`.
         further_seen: Other pictures seen, by the starting points.
+        seen_before: Hashes of what a weight had seen from which this one starts.
         log: Takes a line now and then.
 
     Returns:
@@ -140,9 +171,10 @@ def finish(
     network.load_state_dict(state)
     network.eval()
     precision = torch.bfloat16 if config.precision == "bf16" else torch.float32
-    log("choosing the share of the native crops")
+    log("choosing the shares of the native crops and of the glance")
     weight, tried = choose_native_weight(network, choose, policy, precision)
-    policy = replace(policy, native_weight=weight)
+    glance, tried_glance = choose_glance_weight(network, choose, policy, precision)
+    policy = replace(policy, native_weight=weight, glance_weight=glance)
     log("calibrating")
     raw = predict_raw(network, [r.path for r in choose], policy)["pooled"]
     mos = np.array([r.mos for r in choose])
@@ -150,7 +182,8 @@ def finish(
     log("hashing what was seen")
     paths = [r.path for r in (*fit, *choose)] + list(further_seen)
     # One picture at a time: all of them were in memory once, and that is behind us.
-    seen = write_seen(seen_path(path), (hash_photo(decode_all([p])[0]) for p in paths))
+    hashes = chain(seen_before, (hash_photo(decode_all([p])[0]) for p in paths))
+    seen = write_seen(seen_path(path), hashes)
     quantiles = np.percentile([100 * r.mos for r in fit], _PERCENTILES)
     card = Card(
         name=path.name.removesuffix(".safetensors"),
@@ -178,9 +211,10 @@ def finish(
                 "part": "choose",
                 "images": len(choose),
                 "split_hash": split_hash(choose),
-                "use": "epoch, share of the native crops, calibration",
+                "use": "epoch, shares of the native crops and of the glance, calibration",
                 "srcc": round(found.srcc, 4),
                 "native_weight_srcc": tried,
+                "glance_weight_srcc": tried_glance,
                 "chosen_epoch": chosen_epoch(path.parent),
             },
             {"settings": config.to_dict(), "command": facts["command"]},

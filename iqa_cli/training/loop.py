@@ -85,6 +85,7 @@ def train(
         config.distorted,
         config.seed,
         eligible=[r.mos >= config.rank_from for r in fit],
+        reduced=config.reduced,
     )
     total = config.epochs * sampler.steps_per_epoch()
     session = Session(config, start(config, network, total), sampler, fit, choose, policy, folder, log, total)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from iqa_cli.checksums import one_line
 from iqa_cli.datasets.record import Database, ImageRecord
 from iqa_cli.datasets.splits import hold_out
 from iqa_cli.errors import DatasetError, UsageError
+from iqa_cli.text import one_line
 
 Records: TypeAlias = tuple[ImageRecord, ...]
 

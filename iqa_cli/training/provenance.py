@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from iqa_cli import __version__
-from iqa_cli.checksums import one_line
 from iqa_cli.datasets.record import ImageRecord, split_hash
 from iqa_cli.errors import UsageError, WeightsError
 from iqa_cli.tensorfile import read_header
+from iqa_cli.text import one_line
 from iqa_cli.training.config import DistillConfig
 from iqa_cli.training.starts import file_sha256
 
@@ -88,35 +88,44 @@ def read_recipe(path: Path) -> dict[str, Any] | None:
     return recipe
 
 
-def check_pristine(recipe: dict[str, Any] | None, pristine: Sequence[Path]) -> None:
+def check_pristine(option: str, recipe: dict[str, Any] | None, pristine: Sequence[Path]) -> None:
     """See that the folder named as seen by a start is the one that its recipe names.
+
+    Args:
+        option: The start's option, "--qen" or "--dan"; the folder's is the same with "-pristine".
+        recipe: Of the start.
+        pristine: Photographs of the folder.
 
     Raises:
         UsageError: It is another one.
     """
     if recipe is not None and pristine and names_hash(pristine) != recipe["data"].get("pristine_hash"):
         raise UsageError(
-            f"--qen-pristine: its {len(pristine)} photographs are not the {recipe['data']['pristine']} that "
-            "--qen was made with",
-            hint="give the folder that was --pristine of iqa pretrain qen",
+            f"{option}-pristine: its {len(pristine)} photographs are not the {recipe['data']['pristine']} "
+            f"that {option} was made with",
+            hint=f"give the folder that was --pristine of iqa pretrain {option.lstrip('-')}",
         )
 
 
 def starting_points(
     qen: Path | None,
     resnet50: Path | None,
+    dan: Path | None,
     fit: Sequence[ImageRecord],
     choose: Sequence[ImageRecord],
     pristine: Sequence[Path],
+    dan_pristine: Sequence[Path],
 ) -> list[dict[str, Any]]:
     """The card's `starting_points`, from what the files say of themselves.
 
     Args:
         qen: File of the QEN's start.
-        resnet50: File of the DAN's start.
+        resnet50: File of the DAN's ImageNet start.
+        dan: File of the DAN's contrastive start.
         fit: Pictures fitted.
         choose: Pictures chosen on.
         pristine: Further photographs that the QEN's start has seen, as the command says.
+        dan_pristine: Those that the DAN's start has seen.
 
     Raises:
         WeightsError: A file cannot be read.
@@ -133,20 +142,29 @@ def starting_points(
                 "licence": "not documented",
             }
         )
-    if qen is not None:
-        recipe = read_recipe(qen)
-        point: dict[str, Any] = {"branch": "QEN", "weights": qen.name, "sha256": file_sha256(qen)}
-        if recipe is None:
-            point |= {"origin": UNKNOWN, "licence": "not documented"}
-            if pristine:
-                point["seen"] = f"{len(pristine)} pristine photographs, as the command says"
-        else:
-            point |= {"what": recipe["what"], "origin": recipe, "seen": _seen(recipe)}
-            point["licence"] = f"teacher: {TEACHER['package']}, {recipe['teacher']['licence']}"
-            if not covers(recipe, fit, choose, pristine):
-                point["not_hashed"] = "it has seen pictures whose hashes are not in the file of what was seen"
-        points.append(point)
+    for branch, file, seen in (("DAN, frozen", dan, dan_pristine), ("QEN", qen, pristine)):
+        if file is not None:
+            points.append(_made_start(branch, file, fit, choose, seen))
     return points
+
+
+def _made_start(
+    branch: str, path: Path, fit: Sequence[ImageRecord], choose: Sequence[ImageRecord], seen: Sequence[Path]
+) -> dict[str, Any]:
+    """The entry of a start that `iqa pretrain` made, or of a stranger's file in its place."""
+    recipe = read_recipe(path)
+    point: dict[str, Any] = {"branch": branch, "weights": path.name, "sha256": file_sha256(path)}
+    if recipe is None:
+        point |= {"origin": UNKNOWN, "licence": "not documented"}
+        if seen:
+            point["seen"] = f"{len(seen)} pristine photographs, as the command says"
+        return point
+    teacher = recipe["teacher"]
+    point |= {"what": recipe["what"], "origin": recipe, "seen": _seen(recipe)}
+    point["licence"] = f"teacher: {teacher.get('package', teacher.get('network'))}, {teacher['licence']}"
+    if not covers(recipe, fit, choose, seen):
+        point["not_hashed"] = "it has seen pictures whose hashes are not in the file of what was seen"
+    return point
 
 
 def covers(
@@ -157,7 +175,9 @@ def covers(
 ) -> bool:
     """Whether all that a start has seen is among the pictures that this run hashes."""
     known = {split_hash(fit), split_hash(choose), split_hash([*fit, *choose])}
-    return recipe["data"]["split_hash"] in known and recipe["data"]["pristine"] == len(pristine)
+    data = recipe["data"]
+    labelled = data["pictures"] == 0 or data["split_hash"] in known
+    return labelled and data["pristine"] == len(pristine)
 
 
 def licence(dataset: str, points: Sequence[dict[str, Any]], pristine: Sequence[Path] = ()) -> dict[str, str]:
@@ -168,7 +188,7 @@ def licence(dataset: str, points: Sequence[dict[str, Any]], pristine: Sequence[P
         points: As `starting_points` returns them.
         pristine: Further photographs that a start has seen.
     """
-    unknown = [f"{p['branch'].split(',')[0]} ({p['weights']})" for p in points if p["origin"] == UNKNOWN]
+    unknown = [f"{p['branch'].split(',')[0]} ({p['weights']})" for p in points if _undocumented(p)]
     taught = [f"{p['branch']}: {p['licence']}" for p in points if p["origin"] != UNKNOWN]
     weights = "Apache-2.0"
     if unknown:
@@ -182,10 +202,20 @@ def licence(dataset: str, points: Sequence[dict[str, Any]], pristine: Sequence[P
     return entries
 
 
+def _undocumented(point: dict[str, Any]) -> bool:
+    """Whether a start, or what that one was made from, is of unknown origin."""
+    origin = point["origin"]
+    return origin == UNKNOWN or (isinstance(origin, dict) and json.dumps(UNKNOWN) in json.dumps(origin))
+
+
 def _seen(recipe: dict[str, Any]) -> str:
     data = recipe["data"]
-    seen = f"{data['pictures']} pictures of {data['dataset']}, part {data['part']}, labels unread"
-    return seen + (f"; {data['pristine']} pristine photographs" if data["pristine"] else "")
+    seen = []
+    if data["pictures"]:
+        seen.append(f"{data['pictures']} pictures of {data['dataset']}, part {data['part']}, labels unread")
+    if data["pristine"]:
+        seen.append(f"{data['pristine']} pristine photographs")
+    return "; ".join(seen)
 
 
 def _version(package: str) -> str | None:

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from safetensors.torch import load
 from torch import nn
 
-from iqa_cli.checksums import one_line, open_regular
+from iqa_cli.checksums import open_regular
 from iqa_cli.errors import WeightsError
 from iqa_cli.networks.van import VAN
 from iqa_cli.tensorfile import read_file, read_header
+from iqa_cli.text import one_line
 
 #: Strides that the int8 archive's weights were trained with; see `DAN`.
 INT8_STRIDES = "caffe"

@@ -51,6 +51,8 @@ class Run:
 def start(config: TrainConfig, network: nn.Module, total: int) -> Run:
     """The state before the first of `total` steps."""
     network = network.to(memory_format=torch.channels_last)
+    if config.freeze:
+        network.qen.freeze(config.freeze)  # type: ignore[union-attr, operator]
     learnt = {id(p) for m in network.pretrained_modules() for p in m.parameters()}  # type: ignore[operator]
     trainable = [p for p in network.parameters() if p.requires_grad]
     groups = [

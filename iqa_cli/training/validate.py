@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from iqa_cli.checksums import one_line
 from iqa_cli.errors import ImageError
 from iqa_cli.images.crops import iter_crops
 from iqa_cli.images.decode import open_photo
 from iqa_cli.images.policy import SizePolicy
+from iqa_cli.text import one_line
 from iqa_cli.training.crops import to_tensor
 
 

@@ -57,7 +57,7 @@ def test_the_trained_weight_scores(iqa: Iqa, finished: Path, examples: Path) -> 
 def test_the_card_tells_the_command_and_what_was_used(iqa: Iqa, finished: Path, train_data: Path) -> None:
     card = json.loads(iqa("models", "show", finished / "mfenet.safetensors", "--format", "json").out)["card"]
     command = next(entry["command"] for entry in card["training"] if "command" in entry)
-    assert shlex.split(command)[:6] == ["iqa", "train", "--dataset", "csv", "--root", str(train_data)]
+    assert shlex.split(command)[:6] == ["iqa", "train", "--data", "csv", "--root", str(train_data)]
     assert "--set epochs=9" in command
     assert card["starting_points"] == []
     assert card["licence"]["weights"] == "Apache-2.0"

@@ -28,7 +28,7 @@ from tests.cli.conftest import Iqa, Result, Train
         (["--set", "network=mfenet"], "--set network=... is not a setting", "--network NAME"),
         (["--set", "network_config=1"], "not a setting", "--net KEY=VALUE"),
         (["--set", "epochs"], "not of the form KEY=VALUE", ""),
-        (["--network", "mfent"], "no network 'mfent'", "did you mean mfenet?"),
+        (["mfent"], "no network 'mfent'", "did you mean mfenet?"),
         (["--net", "fussion=add"], "no field 'fussion'", "did you mean fusion?"),
         (["--net", "fusion=sum"], "fusion must be one of aff, add, concat, not 'sum'", ""),
         (["--net", "dropout=1.5"], "dropout must lie in [0, 1)", ""),
@@ -75,7 +75,7 @@ def test_the_distortion_branch_needs_a_start_that_fits(iqa: Iqa, train_data: Pat
 def test_the_strides_follow_the_archive() -> None:
     from iqa_cli.cli.train import _config
 
-    config, _ = _config("mfenet", {}, {"dan": "imagenet"}, imagenet_start=True)
+    config, _ = _config("mfenet", {}, {"dan": "imagenet"}, start_of_dan="imagenet")
     assert config.network_config["dan_strides"] == "caffe"
 
 

@@ -1,0 +1,78 @@
+"""A finished weight as the start of another training: its tensors, its history, and what it has seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from iqa_cli.errors import UsageError, WeightsError
+from iqa_cli.finding import find_weights
+from iqa_cli.seen import read_seen, seen_path
+from iqa_cli.text import one_line
+from iqa_cli.training.starts import file_sha256
+from iqa_cli.weights import load_state
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """What a finished weight hands on.
+
+    Attributes:
+        path: Its file.
+        point: The entry of the card's `starting_points`.
+        hashes: Hashes of all that it has seen; none where no file of them is beside it.
+    """
+
+    path: Path
+    point: dict[str, Any]
+    hashes: list[tuple[int, int]]
+
+
+def load_warm_start(network: nn.Module, name: str, leave: tuple[str, ...] = ()) -> WarmStart:
+    """Fill a network from a finished weight.
+
+    Args:
+        network: Of the same shape, but for the branches in `leave`.
+        name: Name or file of the weight.
+        leave: Beginnings of the names of tensors that are not taken over ("dan."), and may differ.
+
+    Raises:
+        UsageError: The weight is of another network, or of another shape.
+        WeightsError: It is missing or damaged.
+    """
+    path = find_weights(name)
+    card, state = load_state(path)
+    ours = network.state_dict()
+    taken = {key: value for key, value in state.items() if not key.startswith(leave)}
+    wanted = {key: value.shape for key, value in ours.items() if not key.startswith(leave)}
+    odd = sorted(set(taken) ^ set(wanted)) or [key for key in wanted if taken[key].shape != wanted[key]]
+    if odd:
+        raise UsageError(
+            f"--start {one_line(path)}: is a {one_line(card.network)} of another shape: "
+            f"{one_line(odd[0])} and {len(odd) - 1} more tensors differ",
+            hint="give the same --net fields; its own: iqa models show NAME",
+        )
+    network.load_state_dict({**ours, **taken})
+    point = {
+        "branch": "whole network" if not leave else f"all but {', '.join(p.strip('.') for p in leave)}",
+        "weights": path.name,
+        "sha256": file_sha256(path),
+        "what": f"the finished weight {card.name} of {card.date}",
+        "origin": {
+            "training": card.training,
+            "starting_points": card.starting_points,
+            "results": card.results,
+            "code_version": card.code_version,
+        },
+        "licence": card.licence.get("weights", "not stated"),
+    }
+    try:
+        seen = read_seen(seen_path(path))
+    except WeightsError:
+        point["not_hashed"] = "what it has seen is not known: no readable file of hashes lies beside it"
+        return WarmStart(path, point, [])
+    pairs = zip(seen.pixels.tolist(), seen.perceptual.tolist(), strict=True)
+    return WarmStart(path, point, list(pairs))
