@@ -25,7 +25,7 @@ from tests.cli.conftest import Iqa, Result, Train
         (["--set", "precision=fp16"], "precision must be one of bf16, fp32", ""),
         (["--set", "distorted=17"], "distorted must be at most batch (16)", ""),
         (["--set", "rank_weight=much"], "rank_weight must be a finite number, not 'much'", ""),
-        (["--set", "network=mfenet"], "--set network=... is not a setting", "--network NAME"),
+        (["--set", "network=mfenet"], "--set network=... is not a setting", "the network's name as argument"),
         (["--set", "network_config=1"], "not a setting", "--net KEY=VALUE"),
         (["--set", "epochs"], "not of the form KEY=VALUE", ""),
         (["mfent"], "no network 'mfent'", "did you mean mfenet?"),
