@@ -16,8 +16,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from iqa_cli.calibration import Calibration, is_number, shown
-from iqa_cli.checksums import one_line
 from iqa_cli.errors import WeightsError
+from iqa_cli.text import one_line
 
 if TYPE_CHECKING:
     from iqa_cli.images.policy import SizePolicy

@@ -6,8 +6,8 @@ import difflib
 import os
 from pathlib import Path
 
-from iqa_cli.checksums import one_line
 from iqa_cli.errors import WeightsError
+from iqa_cli.text import one_line
 
 SUFFIX = ".safetensors"
 SEEN_SUFFIX = ".seen.safetensors"

@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from iqa_cli.checksums import one_line, write_file
+from iqa_cli.checksums import write_file
 from iqa_cli.errors import WeightsError
 from iqa_cli.finding import SEEN_SUFFIX, SUFFIX
 from iqa_cli.tensorfile import read_file
+from iqa_cli.text import one_line
 
 if TYPE_CHECKING:
     import numpy as np

@@ -18,8 +18,9 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from iqa_cli.checksums import MAX_FILE, compare_checksum, listed_checksum, mebibytes, one_line, open_regular
+from iqa_cli.checksums import MAX_FILE, compare_checksum, listed_checksum, mebibytes, open_regular
 from iqa_cli.errors import WeightsError
+from iqa_cli.text import one_line
 
 MAX_HEADER = (
     4 * 2**20

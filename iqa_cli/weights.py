@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from iqa_cli.card import Card
-from iqa_cli.checksums import one_line, verify_checksum, write_file
+from iqa_cli.checksums import verify_checksum, write_file
 from iqa_cli.errors import WeightsError
 from iqa_cli.finding import (
     SEEN_SUFFIX,
@@ -26,6 +26,7 @@ from iqa_cli.finding import (
     weight_name,
 )
 from iqa_cli.tensorfile import Header, read_file, read_header
+from iqa_cli.text import one_line
 
 if TYPE_CHECKING:
     import torch

@@ -24,8 +24,8 @@ from typer.main import get_command
 
 from iqa_cli import __version__
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.text import printable
 from iqa_cli.errors import ExitCode, IqaError, UsageError
+from iqa_cli.text import printable
 
 # name: (module, attribute: a command function or a Typer app, one line for the help)
 COMMANDS: dict[str, tuple[str, str, str]] = {

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from iqa_cli.card import Card
-from iqa_cli.checksums import mebibytes, one_line
+from iqa_cli.checksums import mebibytes
 from iqa_cli.errors import WeightsError
+from iqa_cli.text import printable
 
 _LABEL = 12
 
@@ -47,10 +48,9 @@ def _entry(label: str, *texts: str) -> Iterator[str]:
     width = max(60, min(110, shutil.get_terminal_size().columns))
     for text in filter(None, texts):
         margin = f"{label:<{_LABEL}}  "
-        safe = "".join(one_line(text[start : start + 300]) for start in range(0, len(text), 300))
         # Long words stay whole: a path or a command cut in two cannot be copied.
         yield from textwrap.wrap(
-            safe,
+            printable(text),
             width,
             initial_indent=margin,
             subsequent_indent=" " * len(margin),

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any, BinaryIO, TextIO
 
-from iqa_cli.cli.text import printable
 from iqa_cli.errors import IqaError
+from iqa_cli.text import printable
 
 
 @dataclass

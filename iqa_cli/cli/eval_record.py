@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import iqa_cli
-from iqa_cli.checksums import one_line, write_file
+from iqa_cli.checksums import write_file
 from iqa_cli.cli.context import Environment
 from iqa_cli.errors import DatasetError, UsageError, WeightsError
 from iqa_cli.finding import SEEN_SUFFIX, SUFFIX, is_weight
 from iqa_cli.tensorfile import read_file, read_header
+from iqa_cli.text import one_line
 
 if TYPE_CHECKING:
     from iqa_cli.evaluation.measure import Figures

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from iqa_cli.cli.text import printable
 from iqa_cli.evaluation.measure import Figures
+from iqa_cli.text import printable
 
 _HEADER = ("", "n", "SRCC", "95 % interval", "KRCC", "PLCC", "fitted", "RMSE", "seen")
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iqa_cli.card import Card
-from iqa_cli.checksums import one_line
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.text import count
 from iqa_cli.errors import WeightsError
 from iqa_cli.finding import SEEN_SUFFIX
 from iqa_cli.seen import Seen, read_seen, seen_path
+from iqa_cli.text import one_line
 
 if TYPE_CHECKING:
     from iqa_cli.evaluation.measure import Figures

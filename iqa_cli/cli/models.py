@@ -165,7 +165,7 @@ def _row(path: Path) -> dict[str, Any]:
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-    from iqa_cli.checksums import one_line
+    from iqa_cli.text import one_line
 
     if row["error"]:
         return [one_line(row["name"]), "", "", "", "", one_line(row["file"]), one_line(row["error"])]

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.text import printable
 from iqa_cli.errors import UsageError
+from iqa_cli.text import printable
 
 
 class OutputError(UsageError):

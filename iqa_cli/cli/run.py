@@ -18,9 +18,11 @@ from iqa_cli.cli.interrupt import second_interrupt_exits
 from iqa_cli.cli.output import Output, OutputError, check_place
 from iqa_cli.cli.progress import Progress
 from iqa_cli.cli.sinks import CsvSink, Format, JsonLinesSink, JsonSink, Sink, TsvSink
-from iqa_cli.cli.text import count, printable
+from iqa_cli.cli.text import count
 from iqa_cli.errors import ExitCode, ImageError, UsageError
 from iqa_cli.prediction import Prediction
+from iqa_cli.text import printable
+from iqa_cli.training.interrupt import deferred_interrupt
 
 if TYPE_CHECKING:
     from iqa_cli.card import Card
@@ -182,13 +184,15 @@ def _write_rows(
         try:
             progress.show()
             for prediction in predictions:
-                tally.add(prediction)
-                progress.advance()
-                if options.streams:
-                    progress.erase()
-                    sink.row(prediction)
-                else:
-                    pending.append(prediction)
+                # A Ctrl-C comes before both or after both: what is counted has its row, and that whole.
+                with deferred_interrupt():
+                    tally.add(prediction)
+                    progress.advance()
+                    if options.streams:
+                        progress.erase()
+                        sink.row(prediction)
+                    else:
+                        pending.append(prediction)
                 progress.show()
         except KeyboardInterrupt:
             tally.interrupted = True

@@ -16,8 +16,8 @@ from enum import Enum
 from typing import Any, Protocol
 
 from iqa_cli.cli.output import Output
-from iqa_cli.cli.text import printable
 from iqa_cli.prediction import Prediction
+from iqa_cli.text import printable
 
 # With several models, a column "scores.<model>" for each comes behind these.
 COLUMNS = (

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from iqa_cli.cli.output import Output
-from iqa_cli.cli.text import printable
 from iqa_cli.prediction import Prediction
+from iqa_cli.text import printable
 
 _BAR_CELLS = 20
 _EIGHTHS = " ▏▎▍▌▋▊▉█"

@@ -87,13 +87,6 @@ def why_not_an_image(head: bytes) -> str:
     return "not an image, or of a format that is not supported"
 
 
-def one_line(text: str) -> str:
-    """Text from a decoder or the system with line breaks and control characters escaped."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text
-    )
-
-
 def _brands(head: bytes) -> list[bytes]:
     """Major and compatible brands of an ISO base media file; empty for anything else."""
     if head[4:8] != b"ftyp":

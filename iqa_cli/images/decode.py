@@ -16,11 +16,12 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from iqa_cli.errors import ImageError
 from iqa_cli.images.arrays import check_pixels, image_from_array, tiff_by_opencv
-from iqa_cli.images.content import HEAD_BYTES, is_camera_raw, is_heic, is_tiff, one_line, why_not_an_image
+from iqa_cli.images.content import HEAD_BYTES, is_camera_raw, is_heic, is_tiff, why_not_an_image
 from iqa_cli.images.photo import Photo
 from iqa_cli.images.pillow import quiet_pillow
 from iqa_cli.images.policy import SizePolicy, reduced_size
 from iqa_cli.images.reading import reading_of
+from iqa_cli.text import one_line
 
 __all__ = ["Photo", "Source", "open_photo"]
 
