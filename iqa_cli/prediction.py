@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+#: What `Prediction.distortion` says of a picture without one.
+PRISTINE = "pristine"
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
@@ -26,7 +29,9 @@ class Prediction:
         height: Height in pixels as displayed, None where unknown.
         raw: The pooled output of the network before the calibration map (MOS in 0 to 1, not bounded).
         crops: Number of crops that were pooled.
-        distortion: The distortion that the distortion-aware branch sees, where it was trained to name one.
+        distortion: The distortion that the distortion-aware branch sees, "pristine" for none; None where it
+            is not sure, or was not trained to name any.
+        distortion_level: Its level, 1 (just visible) to 5 (severe).
         scores: Every model's score by name; with one model just that one.
     """
 
@@ -40,6 +45,7 @@ class Prediction:
     raw: float | None = None
     crops: int | None = None
     distortion: str | None = None
+    distortion_level: int | None = None
     scores: dict[str, float | None] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -55,5 +61,6 @@ class Prediction:
             "raw": self.raw,
             "crops": self.crops,
             "distortion": self.distortion,
+            "distortion_level": self.distortion_level,
             "scores": dict(self.scores),
         }

@@ -31,6 +31,7 @@ COLUMNS = (
     "raw",
     "crops",
     "distortion",
+    "distortion_level",
 )
 # Float rounding differs between batches of different sizes by far less than this.
 _DIGITS = {"score": 4, "spread": 4, "raw": 6}

@@ -1,5 +1,5 @@
-"""The table for a person: score, a coloured bar, spread, a word, and the name last so that it is never
-cut."""
+"""The table for a person: score, a coloured bar, spread, a word, and the name where it is never cut; behind it
+the distortion that the network names and its level, if any."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from iqa_cli.cli.output import Output
-from iqa_cli.prediction import Prediction
+from iqa_cli.prediction import PRISTINE, Prediction
 from iqa_cli.text import printable
 
 _BAR_CELLS = 20
@@ -80,6 +80,8 @@ class TableSink:
             line.append(f"{spread:<6}  ", style="dim")
             line.append(f"{self._word(prediction.score):<{_WORD_CELLS}}  ", style=colour)
             line.append(name)
+            if prediction.distortion not in (None, PRISTINE):
+                line.append(f"  {prediction.distortion} {prediction.distortion_level}", style="dim")
         self._line(line)
 
     def finish(self) -> None:

@@ -67,21 +67,25 @@ class _Job(Generic[T]):
 
     outcome: Outcome[T]
     crops: queue.Queue[Size | Crop | _End]
-    raws: list[float] = field(default_factory=list)
+    rows: list[npt.NDArray[np.float32]] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
     backgrounds: list[int] = field(default_factory=list)
+    full_resolution: list[bool] = field(default_factory=list)
     ended: bool = False
 
     @property
     def done(self) -> bool:
-        return self.ended and len(self.raws) == len(self.weights)
+        return self.ended and len(self.rows) == len(self.weights)
 
     def finish(self) -> Outcome[T]:
         if self.outcome.failure is None:
+            rows = np.array(self.rows, dtype=np.float64).reshape(len(self.rows), -1 if self.rows else 1)
             self.outcome.scores = CropScores(
-                np.array(self.raws, dtype=np.float64),
+                rows[:, 0],
                 np.array(self.weights, dtype=np.float64),
                 np.array(self.backgrounds, dtype=np.int64),
+                said=rows[:, 1:],
+                full_resolution=np.array(self.full_resolution, dtype=np.bool_),
             )
         return self.outcome
 
@@ -96,7 +100,8 @@ class Pipeline(Generic[T]):
     Args:
         look: Generator function of one input: first a `Size`, then its crops; it raises what is wrong with
             the picture. Called from decoding threads.
-        predict: uint8 [N, S, S, 3] to float [N], called from the thread that iterates.
+        predict: uint8 [N, S, S, 3] to float [N, K], called from the thread that iterates: the raw score, then
+            what else the network says of a crop.
         batch_size: Crops in a batch.
         decoders: Number of decoding threads, each with at most one decoded picture.
     """
@@ -227,12 +232,13 @@ class Pipeline(Generic[T]):
             else:
                 job.weights.append(part.weight)
                 job.backgrounds.append(part.background)
+                job.full_resolution.append(part.view in ("tiles", "native"))
                 yield part
 
     def _flush(self, batch: list[tuple[_Job[T], Crop]]) -> None:
-        raws = self._predict(np.stack([crop.pixels for _, crop in batch]))
-        for (job, _), raw in zip(batch, raws, strict=True):
-            job.raws.append(float(raw))
+        rows = self._predict(np.stack([crop.pixels for _, crop in batch]))
+        for (job, _), row in zip(batch, rows, strict=True):
+            job.rows.append(row)
         batch.clear()
 
 

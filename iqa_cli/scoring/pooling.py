@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +19,16 @@ class CropScores:
         raw: float64 [N], output of the network (MOS in 0 to 1, not bounded).
         weight: float64 [N], share of each crop among those of its background.
         background: int [N], index of the background the crop was taken over; 0 for opaque pictures.
+        said: float64 [N, K], what else the network says of each crop; K is 0 where it says no more. See
+            `iqa_cli.scoring.naming`.
+        full_resolution: bool [N], whether a crop shows the picture's own pixels.
     """
 
     raw: npt.NDArray[np.float64]
     weight: npt.NDArray[np.float64]
     background: npt.NDArray[np.int64]
+    said: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    full_resolution: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
 
 
 @dataclass(frozen=True)

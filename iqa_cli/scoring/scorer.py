@@ -25,16 +25,15 @@ from iqa_cli.images.crops import Crop, iter_crops
 from iqa_cli.images.decode import Source, open_photo
 from iqa_cli.images.policy import Mode
 from iqa_cli.prediction import Prediction
-from iqa_cli.scoring.device import Precision, choose_device, choose_precision, exact_arithmetic
+from iqa_cli.scoring.cropnet import CropNetwork
+from iqa_cli.scoring.device import Precision, choose_device, choose_precision
+from iqa_cli.scoring.naming import name_distortion
 from iqa_cli.scoring.pipeline import Outcome, Pipeline, Size
-from iqa_cli.scoring.pooling import pool
+from iqa_cli.scoring.pooling import CropScores, pool
 
 _log = logging.getLogger("iqa_cli")
 
 MAX_PIXELS = 250_000_000
-# The crops of one or two pictures: enough work for the cores of a desk, and rows still come one by one.
-_CPU_BATCH = 16
-_CUDA_BATCH = 128
 
 Labelled: TypeAlias = "Source | tuple[str, Source]"
 
@@ -116,11 +115,14 @@ class Scorer:
         self.calibration = card.calibration
         self.device = device
         self.dtype = dtype
-        self.batch_size = batch_size or (_CPU_BATCH if on_cpu else _CUDA_BATCH)
+        self._network = CropNetwork(network, device, dtype, batch_size)
         # On a CPU the network needs the cores: two pictures ahead are enough to never let it wait.
         self._decoders = min(threads or 64, os.cpu_count() or 1, 2 if on_cpu else 8)
-        layout = torch.channels_last if on_cpu else torch.preserve_format
-        self._network = network.eval().requires_grad_(False).to(device).to(memory_format=layout)
+
+    @property
+    def batch_size(self) -> int:
+        """Crops of a batch."""
+        return self._network.batch_size
 
     def score(
         self, source: Source, *, mode: Mode = "default", max_pixels: int = MAX_PIXELS, exif: bool = True
@@ -195,36 +197,7 @@ class Scorer:
             ValueError: The array is not of that shape or type.
             IqaError: There is not enough memory for even one crop.
         """
-        if crops.ndim != 4 or crops.shape[3] != 3 or crops.dtype != np.uint8:
-            raise ValueError(f"crops should be uint8 [N, S, S, 3], not {crops.dtype} {list(crops.shape)}")
-        raws: list[npt.NDArray[np.float32]] = []
-        done = 0
-        while done < len(crops):
-            size = min(self.batch_size, len(crops) - done)
-            try:
-                raws.append(self._forward(crops[done : done + size]))
-            except torch.cuda.OutOfMemoryError:
-                if size == 1:
-                    raise IqaError(
-                        "the GPU has not enough free memory for one crop", hint="use --device cpu"
-                    ) from None
-                torch.cuda.empty_cache()
-                self.batch_size = size // 2
-                continue
-            done += size
-        return np.concatenate(raws) if raws else np.zeros(0, dtype=np.float32)
-
-    def _forward(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        lower = self.dtype if self.dtype != torch.float32 else None
-        with (
-            torch.inference_mode(),
-            exact_arithmetic(self.device),
-            torch.autocast(self.device.type, dtype=lower, enabled=lower is not None),
-        ):
-            # The permuted view of rows of RGB triples is just what torch calls channels-last.
-            x = torch.from_numpy(np.ascontiguousarray(crops)).to(self.device).permute(0, 3, 1, 2)
-            raw: npt.NDArray[np.float32] = self._network(x.float().div_(255)).float().cpu().numpy()
-        return raw.reshape(-1)
+        return self._network.rows(crops)[:, 0]
 
     def _outcomes(
         self, items: Iterable[_Input], mode: Mode, max_pixels: int, exif: bool, *, decoders: int
@@ -245,7 +218,7 @@ class Scorer:
                 yield Size(photo.width, photo.height)
                 yield from iter_crops(photo, self.policy, mode)
 
-        pipeline = Pipeline(look, self.predict_crops, batch_size=self.batch_size, decoders=decoders)
+        pipeline = Pipeline(look, self._network.rows, batch_size=self.batch_size, decoders=decoders)
         return pipeline.run(items)
 
     def _prediction(self, outcome: Outcome[_Input]) -> Prediction:
@@ -261,18 +234,28 @@ class Scorer:
             except ValueError as error:
                 outcome.failure = ImageError(str(error))
             else:
+                distortion, level = self._named(outcome.scores)
                 return Prediction(
                     score=pooled.score,
                     error=None,
                     spread=pooled.spread,
                     raw=pooled.raw,
                     crops=pooled.crops,
+                    distortion=distortion,
+                    distortion_level=level,
                     scores={self.name: pooled.score},
                     **known,
                 )
         reason = _reason(outcome.failure)
         _log.debug("%r: %s", outcome.item.label, reason, exc_info=outcome.failure)
         return Prediction(score=None, error=reason, scores={self.name: None}, **known)
+
+    def _named(self, scores: CropScores) -> tuple[str | None, int | None]:
+        names = self._network.names
+        if not names:
+            return None, None
+        first = scores.background == scores.background[0]
+        return name_distortion(scores.said[first], scores.full_resolution[first], names)
 
 
 def _as_input(source: Labelled) -> _Input:

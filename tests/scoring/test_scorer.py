@@ -215,7 +215,7 @@ def test_a_network_that_gives_no_number_is_an_error_of_the_picture(
     tiny_weight: Path, dog: Image.Image
 ) -> None:
     scorer = load(tiny_weight, device="cpu")
-    for parameter in scorer._network.parameters():
+    for parameter in scorer._network.network.parameters():
         parameter.fill_(float("nan"))
     (prediction,) = scorer.score_many([dog])
     assert prediction.score is None
@@ -228,7 +228,7 @@ def test_a_gpu_short_of_memory_gets_smaller_batches(
     tiny_weight: Path, dog: Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scorer = load(tiny_weight, device="cpu", batch_size=8)
-    real, sizes = scorer._forward, []
+    real, sizes = scorer._network.forward, []
 
     def small(crops: np.ndarray) -> np.ndarray:
         sizes.append(len(crops))
@@ -236,7 +236,7 @@ def test_a_gpu_short_of_memory_gets_smaller_batches(
             raise torch.cuda.OutOfMemoryError
         return real(crops)
 
-    monkeypatch.setattr(scorer, "_forward", small)
+    monkeypatch.setattr(scorer._network, "forward", small)
     limit = 2
     assert scorer.score(dog).score is not None
     assert sizes[:3] == [6, 3, 1]

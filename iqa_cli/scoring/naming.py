@@ -1,0 +1,48 @@
+"""The distortion of a picture, from what the distortion-aware branch says of its crops: plain NumPy. Our own.
+
+The head on the branch (`iqa_cli.networks.distortion_head`) gives, of each crop, a probability of "pristine"
+and of every type, and for every type its expected level. Crops at full resolution count alone where there are
+any: a reduced view hides blur, noise and compression, and has sharpness of its own.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from iqa_cli.prediction import PRISTINE
+
+#: Mean probability below which no name is given.
+LEAST_PROBABILITY = 0.5
+
+
+def name_distortion(
+    said: npt.NDArray[np.float64], full_resolution: npt.NDArray[np.bool_], names: tuple[str, ...]
+) -> tuple[str | None, int | None]:
+    """Name the distortion of a picture.
+
+    Args:
+        said: [N, 1 + 2 T]: of each crop the probability of "pristine", those of the T types, and the T
+            expected levels, 1 to 5.
+        full_resolution: [N] whether a crop shows the picture's own pixels.
+        names: The T types.
+
+    Returns:
+        Its name and level (1 to 5): (None, None) where nothing is likely enough, ("pristine", None) where
+        none is seen.
+
+    Raises:
+        ValueError: There are no crops, or `said` has another width.
+    """
+    if said.ndim != 2 or len(said) == 0 or said.shape[1] != 1 + 2 * len(names):
+        raise ValueError(f"expected [N, {1 + 2 * len(names)}] with N above 0, not {list(said.shape)}")
+    counted = said[full_resolution] if full_resolution.any() else said
+    types = counted[:, : 1 + len(names)].mean(0)
+    best = int(types.argmax())
+    if not types[best] >= LEAST_PROBABILITY:
+        return None, None
+    if best == 0:
+        return PRISTINE, None
+    # Crops that see something else say nothing of this one's level.
+    shares, levels = counted[:, best], counted[:, len(names) + best]
+    return names[best - 1], int(np.clip(np.rint(shares @ levels / shares.sum()), 1, 5))
