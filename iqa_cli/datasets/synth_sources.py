@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from iqa_cli.checksums import one_line
 from iqa_cli.datasets.table import read_table, refuse_repeated, shown_columns
 from iqa_cli.errors import DatasetError, ImageError, UsageError
+from iqa_cli.text import one_line
 
 #: Names that may be photographs; what one really is, is decided by its content.
 SUFFIXES = frozenset(
