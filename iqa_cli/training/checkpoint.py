@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +124,12 @@ def check_folder(folder: Path) -> None:
         ) from None
 
 
-def claim_folder(folder: Path, record: dict[str, Any], log: Callable[[str], None]) -> None:
+def claim_folder(
+    folder: Path,
+    record: dict[str, Any],
+    log: Callable[[str], None],
+    defaults: Mapping[str, Mapping[str, Any]] | None = None,
+) -> None:
     """Record in `folder/config.json` what a run is, or check that the run that is there is the same.
 
     Args:
@@ -132,6 +137,8 @@ def claim_folder(folder: Path, record: dict[str, Any], log: Callable[[str], None
         record: Sections ("settings", "network", "data", "starts") of plain values; all of them must agree
             when a run is resumed.
         log: Takes a line where an earlier version left a record that says less.
+        defaults: For sections of plain values, what a key stands for that the record there lacks: it was
+            written before there was such a key.
 
     Raises:
         UsageError: The folder holds another run; the message says what differs. Or it cannot be written.
@@ -153,6 +160,7 @@ def claim_folder(folder: Path, record: dict[str, Any], log: Callable[[str], None
         older = not isinstance(found.get("settings"), dict)
         if older:
             found = _of_earlier_version(found, record)
+        found = _completed(found, record, defaults or {})
     except (OSError, ValueError, TypeError, WeightsError) as error:
         raise UsageError(
             f"{one_line(path)} cannot be read: {_reason(error)}", hint="name another folder with -o/--output"
@@ -167,6 +175,17 @@ def claim_folder(folder: Path, record: dict[str, Any], log: Callable[[str], None
     if older:
         log(f"{path} is of an earlier version and does not name data and starts: taken to be those given now")
         write_text(path, _json(record))
+
+
+def _completed(
+    found: dict[str, Any], record: dict[str, Any], defaults: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The record that is there with the keys that have been added since, at their defaults."""
+    added = {
+        section: {key: values[key] for key in record.get(section, {}) if key in values}
+        for section, values in defaults.items()
+    }
+    return {**found, **{section: {**values, **found.get(section, {})} for section, values in added.items()}}
 
 
 def _of_earlier_version(found: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:

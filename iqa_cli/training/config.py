@@ -18,12 +18,16 @@ class TrainConfig:
     loss on distorted copies and the moving average of the weights are ours. The rates known for the method
     are second-hand, from code of related work (MAMIQA, VCRNet): Adam at 2e-5 for the backbone and 2e-4 for
     new modules, over fifty crops a picture. They suppose an ImageNet backbone; the defaults here suppose a
-    distilled start and a handful of crops.
+    distilled start and a handful of crops. `iqa_cli.training.presets` has both.
+
+    A run is resumed with settings that its record lacks at their defaults: the default of a setting that is
+    added must be what was done before there was one.
 
     Attributes:
         network: Name in the registry.
         network_config: Fields of the network's config.
-        epochs: Passes over the training part, one random crop a picture each.
+        epochs: Passes over the training part, `crops_per_image` random crops a picture each.
+        crops_per_image: Random crops of a picture in an epoch.
         size: Side of the crops, at least 64.
         batch: Undistorted crops a step, at least 2 (AFF normalises over the batch).
         distorted: Distorted copies added to a step, at most `batch`. Of the opinion and ranking losses they
@@ -33,7 +37,8 @@ class TrainConfig:
         freeze: Stages of the QEN, from the first, that keep their start; 0 for none, 4 for all.
         rate_backbone: Peak learning rate of the modules that start from learnt features.
         rate_new: Peak learning rate of the others.
-        weight_decay: Decay of AdamW.
+        optimiser: "adamw" (decay apart from the gradient) or "adam" (decay as L2, added to it).
+        weight_decay: Decay of the optimiser.
         warmup: Steps of linear warm-up.
         rank_weight: Weight of the ranking loss.
         rank_margin: Margin of the ranking loss per level of distortion, in MOS (0 to 1).
@@ -49,6 +54,7 @@ class TrainConfig:
     network: str = "mfenet"
     network_config: dict[str, Any] = field(default_factory=dict)
     epochs: int = number(6, at_least=1)
+    crops_per_image: int = number(1, at_least=1)
     size: int = number(224, at_least=64)
     batch: int = number(16, at_least=2)
     distorted: int = number(4, at_least=0)
@@ -56,6 +62,7 @@ class TrainConfig:
     freeze: int = number(0, at_least=0, at_most=4)
     rate_backbone: float = number(3e-4, above=0)
     rate_new: float = number(1e-3, above=0)
+    optimiser: Literal["adamw", "adam"] = "adamw"
     weight_decay: float = number(0.02, at_least=0)
     warmup: int = number(100, at_least=0)
     rank_weight: float = number(0.5, at_least=0)

@@ -96,6 +96,7 @@ class CropSampler:
         replace: Whether a distorted copy takes the place of its original instead of joining it.
         reduced: Share of the crops, 0 to 1, that are cut from a reduced copy of the picture: its shorter side
             drawn evenly between `size` and what it is. They show the network whole compositions.
+        crops_per_image: Crops of each picture in an epoch, in an order drawn over all of them.
     """
 
     def __init__(
@@ -108,17 +109,19 @@ class CropSampler:
         eligible: Sequence[bool] | None = None,
         replace: bool = False,
         reduced: float = 0.0,
+        crops_per_image: int = 1,
     ) -> None:
         self.images, self.size, self.batch, self.distorted = images, size, batch, distorted
         self.seed, self.eligible, self.replace, self.reduced = seed, eligible, replace, reduced
+        self.crops = len(images) * crops_per_image
 
     def steps_per_epoch(self) -> int:
         """Whole batches in an epoch; the last short one is dropped (AFF normalises over the batch)."""
-        return len(self.images) // self.batch
+        return self.crops // self.batch
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from step `start` on, each made while the one before it trains."""
-        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.images))
+        order = np.random.default_rng((self.seed, epoch)).permutation(self.crops) % len(self.images)
         with ThreadPoolExecutor(1) as pool:
             pending: Future[Batch] | None = None
             for step in range(start, self.steps_per_epoch() + 1):

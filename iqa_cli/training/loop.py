@@ -31,6 +31,8 @@ Log = Callable[[str], None]
 
 #: Steps between two lines of the log, and between two checkpoints.
 LOG_EVERY, SAVE_EVERY = 50, 200
+#: What a run did whose record says nothing of a setting, because there was none yet.
+LATER = {"settings": TrainConfig().to_dict()}
 _LOSSES = ("opinion", "auxiliary", "ranking")
 
 
@@ -75,7 +77,7 @@ def train(
             f"{len(fit)} pictures to fit and {len(choose)} to choose on are too few",
             hint=f"a batch ({config.batch}) of the first and 3 of the second, with different opinions",
         )
-    claim_folder(folder, describe_run(config, network, fit, choose, origin or {}), log)
+    claim_folder(folder, describe_run(config, network, fit, choose, origin or {}), log, LATER)
     torch.manual_seed(config.seed)
     log(f"decoding {len(fit)} pictures")
     sampler = CropSampler(
@@ -86,6 +88,7 @@ def train(
         config.seed,
         eligible=[r.mos >= config.rank_from for r in fit],
         reduced=config.reduced,
+        crops_per_image=config.crops_per_image,
     )
     total = config.epochs * sampler.steps_per_epoch()
     session = Session(config, start(config, network, total), sampler, fit, choose, policy, folder, log, total)

@@ -59,7 +59,8 @@ def start(config: TrainConfig, network: nn.Module, total: int) -> Run:
         {"params": [p for p in trainable if id(p) in learnt], "lr": config.rate_backbone},
         {"params": [p for p in trainable if id(p) not in learnt], "lr": config.rate_new},
     ]
-    optimiser = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=config.weight_decay)
+    kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config.optimiser]
+    optimiser = kind([g for g in groups if g["params"]], weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warmup_cosine(total, config.warmup))
     average = copy.deepcopy(network).requires_grad_(False).eval()
     return Run(network, average, optimiser, schedule)
