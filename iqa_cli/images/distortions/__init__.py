@@ -1,13 +1,12 @@
 """Synthetic distortions: each type is a true ladder, strictly growing, none of its levels the identity.
 
 The types are the 25 of KADID-10k (Lin, Hosu and Saupe, QoMEX 2019), WebP and AVIF. What each does follows the
-description of that database [S]; the levels are our own, from 1 (just visible) to 5 (severe), because ladders
-with signs in them, as the database has for saturation, mean shift and contrast, come back to the picture
-itself or nearly so. All are functions of (picture, level, generator) without state: the same seed gives the
-same picture. Where a type has a random place, direction or pattern, one seed gives the same for all levels.
+description of that database [S]; the levels are our own, from 1 (just visible) to 5 (severe), because the
+ladders in use have signs in them for saturation, mean shift and contrast and nearly vanish at some level.
 
-No distortion can change a picture that has nothing for it to work on: a blur a plain area, less saturation
-a grey picture.
+All are functions of (picture, level, generator) without state: the same seed gives the same picture. Where a
+type has a random place, direction or pattern, one seed gives the same for all levels. No type can change
+a picture that has nothing for it to work on: a blur a plain area, less saturation a grey picture.
 """
 
 from __future__ import annotations

@@ -30,8 +30,8 @@ def mean_shift(image: Image, level: int, rng: np.random.Generator) -> Image:
     """One constant added to all values, or taken from them, and clipped.
 
     Ours: the direction is that with more room, up for a picture darker than the middle and down for a lighter
-    one, so that every level moves further than the one before it; in KADID-10k the direction alternates from
-    level to level.
+    one, so that every level moves further than the one before it; in the ladders in use for KADID-10k it
+    changes from level to level [S].
     """
     sign = 1 if image.mean() < 127.5 else -1
     return to_uint8(image + np.float32(sign * _MEAN_SHIFT[level - 1]))

@@ -26,8 +26,8 @@ def contrast_change(image: Image, level: int, rng: np.random.Generator) -> Image
     """A sigmoid curve over the values of all channels, or its inverse; black, middle grey and white stay.
 
     Ours: whether contrast is raised (sigmoid) or lowered (inverse) is drawn once from the generator, so that
-    with one seed all levels go the same way, each further than the one before; in KADID-10k the direction
-    alternates from level to level.
+    with one seed all levels go the same way, each further than the one before; in the ladders in use for
+    KADID-10k the direction changes from level to level [S].
     """
     return as_uint8(cv2.LUT(image, _curve(level, raised=bool(rng.integers(2)))))
 
