@@ -15,11 +15,29 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from iqa_cli.errors import DatasetError, ImageError
-from iqa_cli.images.distortions import DISTORTIONS, LEVELS, distort
+from iqa_cli.images.distortions import LEVELS, distort
 from iqa_cli.images.policy import SizePolicy
 from iqa_cli.text import one_line
 
 Image = NDArray[np.uint8]
+
+#: Types of distortion laid on in training: those that only ever take quality away. A change of colour, of
+#: contrast or of sharpness may also be welcome.
+RANKED = (
+    "gaussian_blur",
+    "white_noise",
+    "jpeg",
+    "webp",
+    "down_up",
+    "lens_blur",
+    "motion_blur",
+    "jpeg2000",
+    "avif",
+    "white_noise_ycbcr",
+    "impulse_noise",
+    "multiplicative_noise",
+    "pixelate",
+)
 
 
 @dataclass(frozen=True)
@@ -141,7 +159,7 @@ class CropSampler:
         rng.shuffle(candidates)
         for position in candidates[: self.distorted]:
             strength = int(rng.integers(1, LEVELS + 1))
-            name = list(DISTORTIONS)[rng.integers(len(DISTORTIONS))]
+            name = RANKED[rng.integers(len(RANKED))]
             copy = distort(crops[position], name, strength, rng)
             if self.replace:
                 crops[position], level[position] = copy, strength
