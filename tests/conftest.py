@@ -10,9 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# How long an example takes is a matter of the machine and of what else runs on it.
+settings.register_profile("iqa", deadline=None)
+settings.load_profile("iqa")
 
 
 @pytest.fixture(scope="session")

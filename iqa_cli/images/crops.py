@@ -58,11 +58,6 @@ def grid_positions(length: int, crop: int) -> list[int]:
     return [(2 * i * (length - crop) + count - 1) // (2 * (count - 1)) for i in range(count)]
 
 
-def count_crops(width: int, height: int, policy: SizePolicy, mode: Mode = "default") -> int:
-    """Number of crops per background that `iter_crops` gives for a picture of this size."""
-    return sum(len(places) for _, _, _, places in _plan(width, height, policy, mode))
-
-
 def iter_crops(photo: Photo, policy: SizePolicy, mode: Mode = "default") -> Iterator[Crop]:
     """The crops of a photo, lazily: beyond the decoded picture, memory does not grow with its size.
 

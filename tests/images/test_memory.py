@@ -16,7 +16,7 @@ _MEASURE = """
 import json, re, sys
 from pathlib import Path
 from PIL import Image
-from iqa_cli.images.crops import count_crops, iter_crops
+from iqa_cli.images.crops import iter_crops
 from iqa_cli.images.decode import open_photo
 from iqa_cli.images.policy import SizePolicy
 
