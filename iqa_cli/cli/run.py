@@ -221,13 +221,14 @@ def _sink(chosen: Format, output: Output, options: ScoreOptions, env: Environmen
         return CsvSink(output, models)
     if chosen is Format.tsv:
         return TsvSink(output, models)
-    from iqa_cli.card import word_for
+    from iqa_cli.card import percentile_of, word_for
     from iqa_cli.cli.table import TableSink
 
     on_terminal = env.stdout_is_terminal and options.output in (None, "-")
     return TableSink(
         output,
         lambda score: word_for(score, card),
+        (lambda score: percentile_of(score, card)) if card.output.get("percentiles") else None,
         colour=on_terminal and env.colour and not env.dumb,
         columns=env.columns,
         encoding=env.stdout_encoding if options.output in (None, "-") else "utf-8",

@@ -31,6 +31,8 @@ Examples:
 The score is 100 times the mean opinion score (MOS, 0 to 1) that people are
 predicted to give; 'iqa models show mfenet' tells what it was measured against.
 The spread is the standard deviation of the scores of the crops, in points.
+In the table, 'above 70 %' means that people's scores of 70 % of the pictures
+that the weight was trained on are lower (given from 1 to 99 %).
 
 What is looked at (this is the default; the card of a weight has its own):
 {_POLICY}

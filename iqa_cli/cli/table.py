@@ -1,5 +1,5 @@
-"""The table for a person: score, a coloured bar, spread, a word, and the name where it is never cut; behind it
-the distortion that the network names and its level, if any."""
+"""The table for a person: score, a coloured bar, spread, a word, where the score stands among the training
+pictures, and the name where it is never cut; behind it the distortion that the network names, if any."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class TableSink:
     Args:
         output: Where to.
         word: The word for a score in points.
+        percentile: The share of the training pictures, in %, that a score is above; None without that column.
         colour: Whether escape codes are written.
         columns: Width of the terminal; bars are left out where it is narrow.
         encoding: What the terminal can show.
@@ -35,6 +36,7 @@ class TableSink:
         self,
         output: Output,
         word: Callable[[float], str],
+        percentile: Callable[[float], float | None] | None = None,
         *,
         colour: bool,
         columns: int = 80,
@@ -42,6 +44,7 @@ class TableSink:
     ) -> None:
         self._output = output
         self._word = word
+        self._percentile = percentile
         self._encoding = encoding
         self._with_bar = columns >= 60
         self._eighths = _EIGHTHS if _can_show(_EIGHTHS, encoding) else None
@@ -62,7 +65,10 @@ class TableSink:
         heading = f"{'score':>6}  "
         if self._with_bar:
             heading += " " * (_BAR_CELLS + 2)
-        self._line(Text(f"{heading}{'spread':<6}  {'':<{_WORD_CELLS}}  picture", style="bold"))
+        heading += f"{'spread':<6}  {'':<{_WORD_CELLS}}  "
+        if self._percentile is not None:
+            heading += "above  "
+        self._line(Text(f"{heading}picture", style="bold"))
 
     def row(self, prediction: Prediction) -> None:
         name = printable(prediction.path)
@@ -79,6 +85,9 @@ class TableSink:
             spread = "" if prediction.spread is None else f"{self._plus_minus}{prediction.spread:.1f}"
             line.append(f"{spread:<6}  ", style="dim")
             line.append(f"{self._word(prediction.score):<{_WORD_CELLS}}  ", style=colour)
+            if self._percentile is not None:
+                above = self._percentile(prediction.score)
+                line.append(f"{'' if above is None else f'{above:3.0f} %':5}  ", style="dim")
             line.append(name)
             if prediction.distortion not in (None, PRISTINE):
                 line.append(f"  {prediction.distortion} {prediction.distortion_level}", style="dim")

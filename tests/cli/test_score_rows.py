@@ -9,12 +9,14 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from iqa_cli.cli.sinks import plain_record
+from iqa_cli.cli.sinks import COLUMNS, plain_record
 from iqa_cli.prediction import Prediction
+from iqa_cli.weights import load_state, save_weights
 from tests.cli.conftest import Iqa
 
 Photos = Callable[..., Path]
@@ -57,6 +59,25 @@ def test_all_formats_say_the_same(iqa: Iqa, photos: Photos) -> None:
             assert [float(c) if isinstance(w, float) else c for c, w in zip(cells, wanted, strict=True)] == [
                 w if isinstance(w, float) else str(w) for w in wanted
             ]
+
+
+def test_a_table_says_where_a_score_stands_among_the_training_pictures(
+    iqa: Iqa, photos: Photos, weight: Path
+) -> None:
+    photos("a.jpg", "b.jpg", "c.jpg", "d.jpg")
+    assert " above" not in iqa("score", "a.jpg", "--format", "table").lines[0]
+    card, tensors = load_state(weight)
+    scores = sorted(float(row[1]) for row in iqa("score", "-r", ".").rows)
+    # The worst is as good as the worst percentile known, the best stands half-way between two.
+    table = {"5": scores[0], "60": scores[3] - 0.1, "80": scores[3] + 0.1, "99": 100.0}
+    save_weights(weight, tensors, replace(card, output={**card.output, "percentiles": table}))
+    heading, *lines = iqa("score", "-r", ".", "--weights", weight, "--format", "table").lines
+    assert heading.split() == ["score", "spread", "above", "picture"]
+    found = {line.split(" %  ")[1]: int(line.split(" %  ")[0].split()[-1]) for line in lines}
+    assert sorted(found) == ["./a.jpg", "./b.jpg", "./c.jpg", "./d.jpg"]
+    shares = sorted(found.values())
+    assert (shares[0], shares[3]) == (5, 70)
+    assert all(line.index("./") == heading.index("picture") for line in lines)
 
 
 def test_a_pipe_gets_plain_rows_and_a_terminal_gets_a_table(iqa: Iqa, photos: Photos) -> None:
@@ -125,7 +146,7 @@ def test_names_cannot_break_rows_or_reach_the_terminal_as_codes(iqa: Iqa, photos
     photos(name)
     plain = iqa("score", name)
     assert len(plain.lines) == 1
-    assert len(plain.rows[0]) == 10
+    assert len(plain.rows[0]) == len(COLUMNS)
     table = iqa("score", name, "missing\x1b[2J.jpg", "--no-color", terminal="stdout")
     for shown in (plain.lines[0].replace("\t", ""), table.out.decode(), table.err):
         assert not ESCAPES.search(shown)
