@@ -45,7 +45,15 @@ class TrainConfig:
         rank_from: Least MOS of a picture whose crop is distorted; what is bad already need not get worse.
         average: Decay of the moving average of the weights, which is what is validated and kept; 0 for none.
         seed: Seed of crops, order, dropout and new weights.
-        precision: "bf16" runs matrix products in bfloat16 (autocast), "fp32" nothing.
+        precision: "bf16" runs matrix products in bfloat16 (autocast), "fp16" in float16 with a scaled loss,
+            "fp32" nothing.
+        clip: Largest norm of the gradient, which is scaled down to it; 0 for no limit.
+        layer_decay: Factor on the rate of each stage of the backbone against the stage behind it, above 0
+            and at most 1; 1 for one rate. The last stage has `rate_backbone`.
+        patience: Epochs without a better SRCC on the part that chooses after which the run ends; 0 to go on
+            to the last.
+        shares: Of several databases, "size" gives each the share of a batch that it has of all pictures,
+            "equal" the same to each.
 
     Raises:
         ValueError: A field is of the wrong type or out of its range.
@@ -70,7 +78,11 @@ class TrainConfig:
     rank_from: float = number(0.5, at_least=0, at_most=1)
     average: float = number(0.995, at_least=0, below=1)
     seed: int = number(0, at_least=0, at_most=_LARGEST_SEED)
-    precision: Literal["bf16", "fp32"] = "bf16"
+    precision: Literal["bf16", "fp16", "fp32"] = "bf16"
+    clip: float = number(1.0, at_least=0)
+    layer_decay: float = number(1.0, above=0, at_most=1)
+    patience: int = number(0, at_least=0)
+    shares: Literal["size", "equal"] = "size"
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -22,7 +22,7 @@ from tests.cli.conftest import Iqa, Result, Train
         (["--set", "rate_new=0"], "rate_new must be above 0", ""),
         (["--set", "average=1"], "average must be below 1", ""),
         (["--set", "seed=-1"], "seed must be at least 0", ""),
-        (["--set", "precision=fp16"], "precision must be one of bf16, fp32", ""),
+        (["--set", "precision=fp64"], "precision must be one of bf16, fp16, fp32", ""),
         (["--set", "distorted=17"], "distorted must be at most batch (16)", ""),
         (["--set", "rank_weight=much"], "rank_weight must be a finite number, not 'much'", ""),
         (["--set", "network=mfenet"], "--set network=... is not a setting", "the network's name as argument"),
@@ -73,9 +73,9 @@ def test_the_distortion_branch_needs_a_start_that_fits(iqa: Iqa, train_data: Pat
 
 
 def test_the_strides_follow_the_archive() -> None:
-    from iqa_cli.cli.train import _config
+    from iqa_cli.training.job import typed_configs
 
-    config, _ = _config("mfenet", {}, {"dan": "imagenet"}, start_of_dan="imagenet")
+    config, _ = typed_configs("mfenet", {}, {"dan": "imagenet"}, start_of_dan="imagenet")
     assert config.network_config["dan_strides"] == "caffe"
 
 
