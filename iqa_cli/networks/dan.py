@@ -7,11 +7,14 @@ pre-training starts from. timm's ResNet-50 supplies the network and its paramete
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import timm
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from iqa_cli.networks.distortion_head import DistortionHead
 
 #: Channels of D1 to D4.
 DAN_WIDTHS = (256, 512, 1024, 2048)
@@ -47,10 +50,18 @@ class DAN(nn.Module):
 
 
 class FrozenDAN(DAN):
-    """The DAN as our MFE-Net uses it: no gradient, batch norms always in evaluation mode."""
+    """The DAN as our MFE-Net uses it: no gradient, batch norms always in evaluation mode.
 
-    def __init__(self, strides: Literal["torch", "caffe"] = "torch") -> None:
+    Args:
+        strides: See `DAN`.
+        head: Names distortions from the stages, a `DistortionHead`; as frozen as the rest.
+    """
+
+    def __init__(
+        self, strides: Literal["torch", "caffe"] = "torch", head: DistortionHead | None = None
+    ) -> None:
         super().__init__(strides)
+        self.head = head
         self.requires_grad_(False)
         self.eval()
 

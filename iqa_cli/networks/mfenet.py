@@ -17,13 +17,14 @@ Licence of this file: that of the project.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from iqa_cli.networks.dan import DAN_WIDTHS, FrozenDAN, Projection
+from iqa_cli.networks.distortion_head import DistortionHead
 from iqa_cli.networks.fusion import AFF, FFM, AddFusion, ConcatFusion
 from iqa_cli.networks.hfen import HFEN, highpass_target
 from iqa_cli.networks.van import VAN, VAN_SIZES
@@ -47,6 +48,8 @@ class MFENetConfig:
         auxiliary_weight: Weight of the high-frequency task in the loss; 0 turns it off.
         head_width: Width of the two hidden layers of the head.
         dropout: Dropout after the first hidden layer, 0 up to, not including, 1.
+        distortions: Types that a head on the DAN names, in the order of its weights; () for no such head.
+        distortion_stages: Stages of the DAN that this head reads, "all" or "last".
 
     Raises:
         ValueError: A field is outside of its values.
@@ -61,13 +64,15 @@ class MFENetConfig:
     auxiliary_weight: float = 0.1
     head_width: int = 512
     dropout: float = 0.5
+    distortions: tuple[str, ...] = ()
+    distortion_stages: Literal["all", "last"] = "all"
 
     def __post_init__(self) -> None:
         if self.van not in VAN_SIZES:
             raise ValueError(f"van must be one of {', '.join(VAN_SIZES)}, not {self.van!r}")
         for name, hint in get_type_hints(type(self)).items():
             allowed, value = get_args(hint), getattr(self, name)
-            if allowed and value not in allowed:
+            if get_origin(hint) is Literal and value not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
         if not isinstance(self.ffm, bool):
             raise ValueError(f"ffm must be true or false, not {self.ffm!r}")
@@ -75,10 +80,25 @@ class MFENetConfig:
             raise ValueError(f"dropout must lie in [0, 1), not {self.dropout!r}")
         if self.auxiliary_weight < 0 or self.head_width < 1:
             raise ValueError("auxiliary_weight must not be negative and head_width must be at least 1")
+        self._check_distortions()
+
+    def _check_distortions(self) -> None:
+        if isinstance(self.distortions, list):  # as JSON has it
+            object.__setattr__(self, "distortions", tuple(self.distortions))
+        names = self.distortions
+        if not isinstance(names, tuple) or not all(isinstance(name, str) and name for name in names):
+            raise ValueError(f"distortions must be a list of names, not {names!r}")
+        if len(set(names)) != len(names):
+            raise ValueError("distortions must not name a type twice")
+        if names and self.dan == "none":
+            raise ValueError("distortions need the DAN, and the config says dan=none")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for a card."""
-        return asdict(self)
+        """Plain values for a card; without a head, as cards were before there was one."""
+        values = {**asdict(self), "distortions": list(self.distortions)}
+        if not self.distortions:
+            del values["distortions"], values["distortion_stages"]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> MFENetConfig:
@@ -122,7 +142,8 @@ class MFENet(nn.Module):
         self.hfen: HFEN | None = None
         if config.dan != "none":
             fusion = {"aff": AFF, "add": AddFusion, "concat": ConcatFusion}[config.fusion]
-            self.dan = FrozenDAN(config.dan_strides)
+            names, stages = config.distortions, config.distortion_stages
+            self.dan = FrozenDAN(config.dan_strides, DistortionHead(names, stages) if names else None)
             self.projections = nn.ModuleList(
                 Projection(d, w) for d, w in zip(DAN_WIDTHS, widths, strict=True)
             )
@@ -135,11 +156,12 @@ class MFENet(nn.Module):
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
 
-    def _fused(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """G1 to G4 and, where the branch exists, H1 to H4 of normalised RGB."""
+    def _fused(self, x: Tensor, dan: list[Tensor] | None = None) -> tuple[list[Tensor], list[Tensor]]:
+        """G1 to G4 and, where the branch exists, H1 to H4 of normalised RGB; D1 to D4 may be given."""
         fused = self.qen.stages(x)
         if self.dan is not None:
-            joined = zip(self.fusions, self.projections, fused, self.dan(x), strict=True)
+            maps = self.dan(x) if dan is None else dan
+            joined = zip(self.fusions, self.projections, fused, maps, strict=True)
             fused = [fuse(f, project(d)) for fuse, project, f, d in joined]
         high: list[Tensor] = []
         if self.hfen is not None:
@@ -167,6 +189,23 @@ class MFENet(nn.Module):
             target = highpass_target(rgb, (predicted.shape[-2], predicted.shape[-1]))
             auxiliary = self.config.auxiliary_weight * F.l1_loss(predicted.float(), target)
         return self._score(maps), auxiliary
+
+    def forward_with_distortions(self, rgb: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores [N], and what the head on the DAN says: see `DistortionHead`.
+
+        Returns:
+            Scores [N], logits of "pristine" and the types [N, 1 + T], logits of the levels of each type
+            [N, T, 5].
+
+        Raises:
+            ValueError: The network has no such head (`config.distortions` is empty).
+        """
+        if self.dan is None or self.dan.head is None:
+            raise ValueError("this network does not name distortions")
+        x = (rgb - self.mean) / self.std
+        dan = self.dan(x)
+        types, levels = self.dan.head(dan)
+        return self._score(self._fused(x, dan)[0]), types, levels
 
     def _score(self, maps: list[Tensor]) -> Tensor:
         return self.head(torch.cat([g.mean((2, 3)) for g in maps], 1)).squeeze(1)

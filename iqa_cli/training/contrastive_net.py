@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from iqa_cli.networks.dan import DAN, DAN_WIDTHS
 from iqa_cli.networks.mfenet import IMAGENET_MEAN, IMAGENET_STD
+
+Batch = TypeVar("Batch")
 
 #: Modules of timm's ResNet that belong to a stage; the stem counts to the first.
 _STAGES = (("conv1", "bn1", "layer1"), ("layer2",), ("layer3",), ("layer4",))
@@ -67,7 +69,7 @@ class ContrastiveDAN(nn.Module):
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Embeddings [N, D] of RGB [N, 3, H, W] in 0 to 1."""
-        pooled = self.later(self.early(rgb), rgb)[-1].mean((2, 3))
+        pooled = self.maps(rgb)[-1].mean((2, 3))
         return F.normalize(self.projector(pooled).float(), dim=1)
 
 
@@ -82,13 +84,8 @@ def _stages(dan: DAN, x: Tensor, first: int, last: int) -> list[Tensor]:
     return maps
 
 
-def pooled(maps: list[Tensor]) -> Tensor:
-    """Global averages of D1 to D4, joined: [N, 3840], float32."""
-    return torch.cat([d.float().mean((2, 3)) for d in maps], 1)
-
-
 @torch.no_grad()
-def restore_batch_norms(net: nn.Module, batches: Iterable[Any], forward: Any) -> None:
+def restore_batch_norms(net: nn.Module, batches: Iterable[Batch], forward: Callable[[Batch], object]) -> None:
     """Give batch norms that only pass a bias on (folded ones) the statistics of what they are given.
 
     A folded norm computes z + b. With mean m and variance v of z over real crops, the weight becomes
@@ -96,7 +93,7 @@ def restore_batch_norms(net: nn.Module, batches: Iterable[Any], forward: Any) ->
     + b + m = z + b as before. In training mode the norm then works, and its output is on the same scale.
 
     Args:
-        net: In evaluation mode when this returns; as it is, a norm may have any affine form.
+        net: Changed in place, and in evaluation mode afterwards.
         batches: Inputs of `forward`, at least one.
         forward: Runs the network on one of them.
     """
@@ -104,7 +101,7 @@ def restore_batch_norms(net: nn.Module, batches: Iterable[Any], forward: Any) ->
     sums = {m: torch.zeros(3, m.num_features, dtype=torch.float64) for m in norms}
 
     def note(module: nn.Module, given: tuple[Tensor, ...]) -> None:
-        z = given[0].detach().double() if given[0].numel() < 2**16 else given[0].detach().float()
+        z = given[0].detach().float()
         number = z.numel() / z.shape[1]
         centre = z.mean((0, 2, 3), keepdim=True)
         squares = (z - centre).square().sum((0, 2, 3)).double().cpu()

@@ -71,7 +71,7 @@ class ContrastiveConfig:
     embedding: int = number(128, at_least=1)
     norm_batches: int = number(4, at_least=1)
     head_size: int = number(224, at_least=64)
-    head_crops: int = number(253, at_least=10)
+    head_crops: int = number(253, at_least=2)
     seed: int = number(0, at_least=0, at_most=_LARGEST_SEED)
     precision: Literal["bf16", "fp32"] = "bf16"
 

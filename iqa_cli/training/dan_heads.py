@@ -30,6 +30,8 @@ from iqa_cli.training.dan_config import ContrastiveConfig
 DECAYS = (1e-4, 1e-3, 1e-2, 1e-1)
 #: Share of the photographs that the choice is made on.
 HELD_OUT = 0.2
+#: Least deviation that a feature is divided by, in mean deviations.
+LEAST_SPREAD = 0.05
 _BATCH, _ITERATIONS = 64, 100
 
 
@@ -153,7 +155,7 @@ def choose_head(features: Features, seed: int) -> Choice:
     held_out = np.isin(features.photograph, order[: max(1, round(HELD_OUT * len(order)))])
     fit, check = features.where(~held_out), features.where(held_out)
     choices = []
-    both: tuple[Stages, Stages] = ("all", "last")
+    both: tuple[Stages, Stages] = ("last", "all")  # of equals, the smaller
     for stages in both:
         types, levels = {}, {}
         for decay in DECAYS:
@@ -171,7 +173,9 @@ def fit_head(features: Features, stages: Stages, type_decay: float, level_decay:
     """Fit type and level; see `fit_linear`."""
     head = DistortionHead(TYPES, stages)
     values = _columns(features.values, stages)
-    mean, scale = values.mean(0), values.std(0) + 1e-6
+    mean, spread = values.mean(0), values.std(0)
+    # A channel that hardly ever speaks (the start is pruned) must not be blown up to weigh like the others.
+    scale = spread.clamp(min=LEAST_SPREAD * float(spread.mean()))
     standard = (values - mean) / scale
     kinds, levels = features.kind, features.level
     weight, bias = fit_linear(standard, kinds, 1 + len(TYPES), type_decay)
@@ -200,6 +204,11 @@ def fit_linear(values: Tensor, labels: Tensor, classes: int, decay: float) -> tu
     Returns:
         Weight [classes, F] and bias [classes].
     """
+    basis = None
+    if len(values) < values.shape[1]:
+        # The best weights lie in the span of the rows; in an orthonormal basis of it the problem is the same.
+        basis, coordinates = torch.linalg.qr(values.T)
+        values = coordinates.T
     weight = torch.zeros(classes, values.shape[1], requires_grad=True)
     bias = torch.zeros(classes, requires_grad=True)
     optimiser = torch.optim.LBFGS(
@@ -214,7 +223,8 @@ def fit_linear(values: Tensor, labels: Tensor, classes: int, decay: float) -> tu
 
     with torch.enable_grad():
         optimiser.step(closure)
-    return weight.detach(), bias.detach()
+    found = weight.detach() if basis is None else weight.detach() @ basis.T
+    return found, bias.detach()
 
 
 @torch.no_grad()
