@@ -25,6 +25,7 @@ from iqa_cli.card import LADDER, Card
 from iqa_cli.errors import WeightsError
 from iqa_cli.networks.registry import build
 from iqa_cli.tensorfile import MAX_HEADER, read_header
+from iqa_cli.text import printable
 from iqa_cli.weights import (
     find_weights,
     list_weights,
@@ -74,8 +75,8 @@ def unlisted(weight: Path) -> Path:
 def refused(path: Path | str, reader: Any = load_state) -> WeightsError:
     with pytest.raises(WeightsError) as caught:
         reader(path)
-    assert caught.value.message.isprintable()
-    assert caught.value.hint is None or caught.value.hint.isprintable()
+    for text in (caught.value.message, caught.value.hint or ""):
+        assert printable(text) == text
     assert len(caught.value.message) < 600
     return caught.value
 
@@ -401,7 +402,7 @@ def test_any_flipped_byte_loads_or_gives_one_line(
             load_state(path, verify=verify)
         except WeightsError as error:
             message = error.message
-        assert message.isprintable()
+        assert printable(message) == message
         assert not verify or bytes(content) == intact.read_bytes() or message
 
 
@@ -473,7 +474,7 @@ def test_names_with_escape_codes_are_escaped(tmp_path: Path) -> None:
     path = tmp_path / "\x1b[31mred\n\u202e\udcff.safetensors"
     path.write_bytes(b"nothing")
     message = refused(path, load_network).message
-    assert r"\x1b[31mred\n\u202e\udcff.safetensors" in message
+    assert r"\x1b[31mred\n\u202e\xff.safetensors" in message
     message.encode()
     refused("a\0b", load_network)
     refused("/a\0b.safetensors", load_network)
