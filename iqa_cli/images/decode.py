@@ -17,6 +17,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from iqa_cli.errors import ImageError
 from iqa_cli.images.arrays import check_pixels, image_from_array, tiff_by_opencv
 from iqa_cli.images.content import HEAD_BYTES, is_camera_raw, is_heic, is_tiff, why_not_an_image
+from iqa_cli.images.hdr import transfer_of_file, transfer_of_profile
 from iqa_cli.images.photo import Photo
 from iqa_cli.images.pillow import quiet_pillow
 from iqa_cli.images.policy import SizePolicy, reduced_size
@@ -105,6 +106,7 @@ def _from_stream(
 ) -> Photo:
     stream.seek(0)
     head = stream.read(HEAD_BYTES)
+    transfer = transfer_of_file(stream)
     stream.seek(0)
     if not head:
         raise ImageError("the file is empty")
@@ -129,6 +131,8 @@ def _from_stream(
             raise _damaged(error) from None
         if is_camera_raw(head, image):
             raise ImageError("is a camera raw file", hint="develop it to JPEG or TIFF first")
+        if transfer is not None:
+            raise _is_hdr(transfer)
         return _decoded(image, max_pixels, min_side, exif=exif, draft_side=draft_side, owned=True)
 
 
@@ -163,7 +167,11 @@ def _decoded(
             orientation = 1 if exif else _UNDONE.get(tagged, tagged)
         elif not exif:
             orientation = 1
-        reading = reading_of(image, image.info.get("icc_profile"), may_mend=owned)
+        profile = image.info.get("icc_profile")
+        transfer = transfer_of_profile(profile) if isinstance(profile, bytes) else None
+        if transfer is not None:
+            raise _is_hdr(transfer)
+        reading = reading_of(image, profile, may_mend=owned)
         return Photo(image, reading, orientation=orientation, full_size=full_size, owned=owned)
 
 
@@ -180,6 +188,10 @@ def _orientation(image: Image.Image) -> int:
     except Exception:  # a broken EXIF block is no reason to refuse the picture
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _is_hdr(transfer: str) -> ImageError:
+    return ImageError(f"is a picture of high dynamic range ({transfer}); convert it to standard range first")
 
 
 def _damaged(error: Exception) -> ImageError:
