@@ -44,6 +44,7 @@ def dan(
     env.quiet |= quiet
     config = preset_config(preset, pairs(settings, "--set"))
     with interruptible(env):
+        import cv2
         import torch
 
         from iqa_cli.datasets.pristine import read_pristine
@@ -63,6 +64,7 @@ def dan(
 
         if threads:
             torch.set_num_threads(threads)
+        cv2.setNumThreads(1)  # several crops are distorted at a time, each by one thread
         where = choose_device(device)
         parts = {part: read_pristine(pristine, part) for part in ("train", "val")}
         for part, paths in parts.items():

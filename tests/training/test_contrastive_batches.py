@@ -24,6 +24,7 @@ from iqa_cli.training.dan_batches import (
     type_and_level,
 )
 from iqa_cli.training.dan_config import PRESETS, ContrastiveConfig, preset_config
+from tests.conftest import ROOT
 from tests.training.tinydan import cuttings
 
 SMALL = ContrastiveConfig(types=9, levels=3, images=4, photographs=5)
@@ -60,6 +61,22 @@ def test_the_paper_s_batch_has_all_classes() -> None:
     crops = training_batch(preset_config("paper", {}), 253, TRAINING, 3)
     assert Counter(crop.label for crop in crops) == dict.fromkeys(range(CLASSES), 8)
     assert set(PRESETS) == {"paper", "cpu"}
+
+
+def test_the_presets_in_the_docs_are_those_of_the_code() -> None:
+    text = (ROOT / "docs" / "pretraining.md").read_text()
+    told: dict[str, dict[str, float]] = {"paper": {}, "cpu": {}}
+    for line in text[text.index("| setting |") :].splitlines()[2:]:
+        if not line.startswith("| `"):
+            break
+        names, *figures = (cell.strip() for cell in line.split("|")[1:4])
+        for preset, cell in zip(told, figures, strict=True):
+            values = [float(word) for word in cell.split(",")]
+            told[preset] |= dict(zip([n.strip(" `") for n in names.split(",")], values, strict=True))
+    for preset, values in told.items():
+        settings = preset_config(preset, {}).to_dict()
+        del settings["seed"], settings["precision"]
+        assert values == settings
 
 
 def test_threads_change_nothing(examples: Path) -> None:
