@@ -65,7 +65,7 @@ def qen(
         from iqa_cli.datasets.registry import read_database
         from iqa_cli.training.checkpoint import claim_folder
         from iqa_cli.training.crops import check_pictures, decode_all
-        from iqa_cli.training.distill import check_distill, describe_distillation, distill
+        from iqa_cli.training.distill import check_distill, describe_distillation, distill, finished
         from iqa_cli.training.provenance import qen_recipe
 
         if threads:
@@ -78,6 +78,9 @@ def qen(
         recipe = qen_recipe(config, dataset, part, records, further)
         # Before the minutes of decoding; distill claims the folder for itself as well.
         claim_folder(output, describe_distillation(config, recipe), env.note)
+        if done := finished(output, recipe):
+            env.note(f"{done} is finished; another folder (-o) would make it again")
+            return
         env.note(f"decoding {len(paths) + len(further)} pictures")
         images = decode_all(paths + further)
         result = distill(config, images, output, env.note, torch.bfloat16, recipe)

@@ -190,12 +190,12 @@ class VAN(nn.Module):
         for module in self._frozen_modules():
             module.requires_grad_(False).eval()
 
+    def stage_modules(self, stage: int) -> list[nn.Module]:
+        """Patch embedding, blocks and closing norm of a stage, 1 to 4."""
+        return [getattr(self, f"{part}{stage}") for part in ("patch_embed", "block", "norm")]
+
     def _frozen_modules(self) -> list[nn.Module]:
-        return [
-            getattr(self, f"{part}{i}")
-            for i in range(1, self._frozen + 1)
-            for part in ("patch_embed", "block", "norm")
-        ]
+        return [module for i in range(1, self._frozen + 1) for module in self.stage_modules(i)]
 
     def train(self, mode: bool = True) -> VAN:
         super().train(mode)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,12 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from iqa_cli.errors import DatasetError, ImageError
+from iqa_cli.errors import DatasetError
 from iqa_cli.images.distortions import LEVELS, distort
-from iqa_cli.images.policy import SizePolicy
 from iqa_cli.text import one_line
+from iqa_cli.training.order import Order, Shuffled, share_of
+from iqa_cli.training.pictures import Image, decode_all
 
-Image = NDArray[np.uint8]
+__all__ = ["RANKED", "Batch", "CropSampler", "Image", "check_pictures", "decode_all", "to_tensor"]
 
 #: Types of distortion laid on in training: those that only ever take quality away. A change of colour, of
 #: contrast or of sharpness may also be welcome.
@@ -49,12 +51,14 @@ class Batch:
         index: [N] positions in the list of pictures.
         level: [N] level of the distortion laid on, 0 for none.
         pair: [N] position in the batch of the undistorted crop that a distorted one was made of, -1 for none.
+        seconds: What making it took.
     """
 
     rgb: Tensor
     index: NDArray[np.int64]
     level: NDArray[np.int64]
     pair: NDArray[np.int64]
+    seconds: float = 0.0
 
 
 def check_pictures(paths: Sequence[Path], where: str) -> None:
@@ -75,32 +79,6 @@ def check_pictures(paths: Sequence[Path], where: str) -> None:
         )
 
 
-def decode_all(paths: Sequence[Path], threads: int | None = None) -> list[Image]:
-    """Decode every picture to sRGB uint8 [H, W, 3], kept in memory.
-
-    Args:
-        paths: Pictures.
-        threads: Pictures decoded at a time; by default as many as torch uses threads.
-
-    Raises:
-        ImageError: The first picture that cannot be read, by name: training on fewer pictures than stated
-            would be silent.
-    """
-    from iqa_cli.images.decode import open_photo
-
-    background = SizePolicy().backgrounds[1]
-
-    def decode(path: Path) -> Image:
-        try:
-            with open_photo(path) as photo:
-                return photo.region(0, 0, photo.width, photo.height, background if photo.has_alpha else None)
-        except ImageError as error:
-            raise ImageError(f"{one_line(path)}: {error.message}", hint=error.hint) from None
-
-    with ThreadPoolExecutor(threads or torch.get_num_threads()) as pool:
-        return list(pool.map(decode, paths))
-
-
 class CropSampler:
     """Batches of random crops, the same for the same seed and epoch.
 
@@ -115,6 +93,10 @@ class CropSampler:
         reduced: Share of the crops, 0 to 1, that are cut from a reduced copy of the picture: its shorter side
             drawn evenly between `size` and what it is. They show the network whole compositions.
         crops_per_image: Crops of each picture in an epoch, in an order drawn over all of them.
+        order: Which pictures a step draws, instead of that order.
+        rank: Which of `ranks` processes that train together makes its share here. One of several draws its
+            crops by its own seed.
+        ranks: Number of these processes; they divide `batch` and `distorted` among them.
     """
 
     def __init__(
@@ -128,30 +110,41 @@ class CropSampler:
         replace: bool = False,
         reduced: float = 0.0,
         crops_per_image: int = 1,
+        order: Order | None = None,
+        rank: int = 0,
+        ranks: int = 1,
     ) -> None:
-        self.images, self.size, self.batch, self.distorted = images, size, batch, distorted
+        self.images, self.size, self.batch = images, size, batch
+        self.distorted = share_of(distorted, rank, ranks)
         self.seed, self.eligible, self.replace, self.reduced = seed, eligible, replace, reduced
-        self.crops = len(images) * crops_per_image
+        self.order = order or Shuffled(len(images), batch, seed, crops_per_image, rank, ranks)
+        self._further_seed = (rank,) if ranks > 1 else ()
 
     def steps_per_epoch(self) -> int:
-        """Whole batches in an epoch; the last short one is dropped (AFF normalises over the batch)."""
-        return self.crops // self.batch
+        """Steps in an epoch, each a whole batch."""
+        return self.order.steps_per_epoch()
+
+    def at(self, step: int) -> Batch:
+        """The batch of a step, counted over all epochs; a function of the seed and the step alone."""
+        epoch, position = divmod(step, self.steps_per_epoch())
+        seed = (self.seed, epoch, position, *self._further_seed)
+        return self._make(self.order.chosen(epoch, position), seed)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from step `start` on, each made while the one before it trains."""
-        order = np.random.default_rng((self.seed, epoch)).permutation(self.crops) % len(self.images)
+        first = epoch * self.steps_per_epoch()
         with ThreadPoolExecutor(1) as pool:
             pending: Future[Batch] | None = None
             for step in range(start, self.steps_per_epoch() + 1):
                 following = None
                 if step < self.steps_per_epoch():
-                    chosen = order[step * self.batch : (step + 1) * self.batch]
-                    following = pool.submit(self._make, chosen, (self.seed, epoch, step))
+                    following = pool.submit(self.at, first + step)
                 if pending is not None:
                     yield pending.result()
                 pending = following
 
-    def _make(self, chosen: NDArray[np.int64], seed: tuple[int, int, int]) -> Batch:
+    def _make(self, chosen: NDArray[np.int64], seed: tuple[int, ...]) -> Batch:
+        began = time.monotonic()
         rng = np.random.default_rng(seed)
         crops = [self._crop(self.images[i], rng) for i in chosen]
         index, level, pair = list(chosen), [0] * len(chosen), [-1] * len(chosen)
@@ -168,7 +161,9 @@ class CropSampler:
                 index.append(chosen[position])
                 level.append(strength)
                 pair.append(position)
-        return Batch(to_tensor(np.stack(crops)), np.array(index), np.array(level), np.array(pair))
+        rgb = to_tensor(np.stack(crops))
+        seconds = time.monotonic() - began
+        return Batch(rgb, np.array(index), np.array(level), np.array(pair), seconds)
 
     def _crop(self, image: Image, rng: np.random.Generator) -> Image:
         if self.reduced and rng.random() < self.reduced:

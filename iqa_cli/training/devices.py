@@ -10,9 +10,6 @@ from typing import Any
 
 import torch
 
-from iqa_cli.errors import UsageError
-from iqa_cli.text import one_line
-
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -42,36 +39,6 @@ class Machine:
     def __post_init__(self) -> None:
         if self.threads < 1 or self.prefetch < 1 or self.processes < 0 or (self.memory or 0) < 0:
             raise ValueError("threads and prefetch must be at least 1, processes and memory not negative")
-
-
-def find_device(name: str = "auto") -> torch.device:
-    """The device of a name.
-
-    Args:
-        name: "cpu", "cuda", "cuda:N", or "auto": the first CUDA device where there is one, else the CPU.
-
-    Raises:
-        UsageError: There is no such device here, or it is another kind of name.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = None
-    with contextlib.suppress(RuntimeError):  # what torch says of a name that is none
-        device = torch.device(name)
-    if device is None or device.type not in ("cpu", "cuda"):
-        raise UsageError(
-            f"--device: {one_line(name)!r} is no device to train on", hint="auto, cpu, cuda, cuda:0, ..."
-        )
-    if device.type == "cuda":
-        there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if (device.index or 0) >= there:
-            raise UsageError(
-                f"--device {one_line(name)}: there are {there} CUDA devices here",
-                hint="--device cpu trains without one"
-                if not there
-                else f"cuda:0 to cuda:{there - 1}, or cpu",
-            )
-    return device
 
 
 def dtype_of(precision: str) -> torch.dtype:

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from iqa_cli.errors import IqaError, UsageError
+from iqa_cli.errors import IqaError, UsageError, WeightsError
 from iqa_cli.networks.mfenet import IMAGENET_MEAN, IMAGENET_STD
 from iqa_cli.networks.van import VAN, VAN_SIZES
 from iqa_cli.training.checkpoint import (
@@ -32,14 +32,18 @@ from iqa_cli.training.checkpoint import (
 )
 from iqa_cli.training.config import DistillConfig
 from iqa_cli.training.crops import CropSampler, Image
+from iqa_cli.training.devices import Machine, autocast
 from iqa_cli.training.fields import nearest
 from iqa_cli.training.interrupt import deferred_interrupt
-from iqa_cli.training.provenance import RECIPE_KEY
+from iqa_cli.training.loader import Speed, TimedBatches, makers
+from iqa_cli.training.provenance import RECIPE_KEY, read_recipe
 from iqa_cli.training.schedule import warmup_cosine
 from iqa_cli.training.starts import efficientnet_lite0
 
 #: Channels of the teacher's maps at strides 4, 8, 16, 32.
 TEACHER_WIDTHS = (24, 40, 112, 320)
+#: Name of the result in the run folder.
+RESULT = "qen.safetensors"
 #: Steps between two lines of the log, and between two checkpoints.
 LOG_EVERY, SAVE_EVERY = 50, 200
 
@@ -79,6 +83,8 @@ def distill(
     log: Callable[[str], None],
     precision: torch.dtype,
     recipe: dict[str, Any] | None = None,
+    *,
+    machine: Machine | None = None,
 ) -> Path:
     """Run the recipe; resumes from `folder/last.pt` where there is one.
 
@@ -91,6 +97,7 @@ def distill(
         precision: dtype of autocast; float32 turns it off.
         recipe: What the result says of its origin, as `provenance.qen_recipe` makes it; its "data" must be
             the same when a run is resumed.
+        machine: Device and loader; the CPU and one thread if not given.
 
     Returns:
         Path of the result.
@@ -106,7 +113,9 @@ def distill(
     check_distill(config, len(images))
     claim_folder(folder, describe_distillation(config, recipe), log)
     torch.manual_seed(config.seed)
-    model = FeatureDistiller(VAN(config.van), efficientnet_lite0()).to(memory_format=torch.channels_last)
+    machine = machine or Machine()
+    model = FeatureDistiller(VAN(config.van), efficientnet_lite0())
+    model = model.to(device=machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     learnt = [*model.van.parameters(), *model.readouts.parameters()]
     optimiser = torch.optim.AdamW(learnt, lr=config.rate, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -130,47 +139,55 @@ def distill(
         save_checkpoint(state, {**parts, "schedule": schedule.state_dict(), "step": step})
 
     running, count, started = torch.zeros(4), 0, time.monotonic()
+    speed = Speed(makers(machine)[0])
+    batches = TimedBatches(sampler, step, config.steps, machine)
     model.train()
     model.teacher.eval()
     try:
-        while step < config.steps:
-            epoch, position = divmod(step, sampler.steps_per_epoch())
-            with deferred_interrupt() as interrupt:
-                for batch in sampler.epoch(epoch, position):
-                    with torch.autocast("cpu", dtype=precision, enabled=precision != torch.float32):
-                        errors = model(batch.rgb.contiguous(memory_format=torch.channels_last))
-                    optimiser.zero_grad(set_to_none=True)
-                    errors.sum().backward()
-                    norm = nn.utils.clip_grad_norm_(learnt, 1.0)
-                    if not (torch.isfinite(errors).all() and torch.isfinite(norm)):
-                        raise IqaError(
-                            f"step {step + 1}: the loss is not finite any more (learning rate "
-                            f"{optimiser.param_groups[0]['lr']:.3g})",
-                            hint="nothing of it was saved",
-                        )
-                    optimiser.step()
-                    schedule.step()
-                    step += 1
-                    running += errors.detach()
-                    count += 1
-                    if step % LOG_EVERY == 0:
-                        means = [round(v, 4) for v in (running / count).tolist()]
-                        seconds = round(time.monotonic() - started, 1)
-                        append_log(folder, {"step": step, "errors": means, "seconds": seconds})
-                        log(f"step {step}/{config.steps}  errors by stage {means}")
-                        running.zero_()
-                        count = 0
-                    if step % SAVE_EVERY == 0 or step == config.steps:
-                        save()
-                    interrupt.check()
-                    if step == config.steps:
-                        break
+        with deferred_interrupt() as interrupt:
+            while step < config.steps:
+                batch = batches.next()
+                began = time.monotonic()
+                rgb = batch.rgb.to(machine.device).contiguous(memory_format=torch.channels_last)
+                with autocast(machine.device, precision):
+                    errors = model(rgb)
+                optimiser.zero_grad(set_to_none=True)
+                errors.sum().backward()
+                norm = nn.utils.clip_grad_norm_(learnt, 1.0)
+                if not (torch.isfinite(errors).all() and torch.isfinite(norm)):
+                    raise IqaError(
+                        f"step {step + 1}: the loss is not finite any more (learning rate "
+                        f"{optimiser.param_groups[0]['lr']:.3g})",
+                        hint="nothing of it was saved",
+                    )
+                optimiser.step()
+                schedule.step()
+                step += 1
+                running += errors.detach().cpu()
+                count += 1
+                speed.add(batch, batches.waited, time.monotonic() - began)
+                if step % LOG_EVERY == 0:
+                    means = [round(v, 4) for v in (running / count).tolist()]
+                    seconds = round(time.monotonic() - started, 1)
+                    append_log(folder, {"step": step, "errors": means, "seconds": seconds})
+                    log(f"step {step}/{config.steps}  errors by stage {means}")
+                    running.zero_()
+                    count = 0
+                if step % SAVE_EVERY == 0 or step == config.steps:
+                    save()
+                interrupt.check()
     except KeyboardInterrupt:
         if step:
             save()
         raise KeyboardInterrupt(f"interrupted at step {step}; the same command resumes") from None
-    result = folder / "qen.safetensors"
-    tensors = {name: value.contiguous() for name, value in model.van.state_dict().items()}
+    finally:
+        batches.close()
+    if speed.images:
+        kinds = makers(machine)[1]
+        append_log(folder, {"step": step, "speed": speed.to_dict(), "makers": kinds})
+        log(speed.line(kinds))
+    result = folder / RESULT
+    tensors = {name: value.cpu().contiguous() for name, value in model.van.state_dict().items()}
     save_start(result, tensors, {} if recipe is None else {RECIPE_KEY: json.dumps(recipe, sort_keys=True)})
     return result
 
@@ -192,3 +209,22 @@ def check_distill(config: DistillConfig, pictures: int) -> None:
 def describe_distillation(config: DistillConfig, recipe: dict[str, Any] | None) -> dict[str, Any]:
     """What a run is, for `config.json`."""
     return {"settings": config.to_dict(), "data": (recipe or {}).get("data", {})}
+
+
+def finished(folder: Path, recipe: dict[str, Any]) -> Path | None:
+    """The result of the same run where it stands in the folder, whole; None where it is to be made.
+
+    Args:
+        folder: Of the run, claimed for it.
+        recipe: As `provenance.qen_recipe` makes it; the version of the code may differ.
+    """
+    result = folder / RESULT
+    if not result.exists():
+        return None
+    try:
+        found = read_recipe(result)
+    except WeightsError:
+        return None
+    now = json.loads(json.dumps(recipe))
+    same = found is not None and {**found, "code_version": ""} == {**now, "code_version": ""}
+    return result if same else None

@@ -1,39 +1,41 @@
-"""The training loop: fits a network on `train`, chooses the epoch on `calib`, never looks at anything
-else."""
+"""The training loop: fits a network on `fit`, chooses the epoch on `choose`, never looks at anything else."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from iqa_cli.datasets.record import ImageRecord, split_hash
-from iqa_cli.errors import IqaError, UsageError
-from iqa_cli.evaluation.correlation import agreement
+from iqa_cli.datasets.record import ImageRecord
+from iqa_cli.errors import IqaError
 from iqa_cli.images.policy import SizePolicy
-from iqa_cli.training.checkpoint import append_log, claim_folder, load_checkpoint, read_log, save_checkpoint
+from iqa_cli.training.checkpoint import claim_folder, load_checkpoint
+from iqa_cli.training.choice import Choice
 from iqa_cli.training.config import TrainConfig
-from iqa_cli.training.crops import Batch, CropSampler, decode_all
+from iqa_cli.training.crops import Batch, CropSampler
+from iqa_cli.training.description import check_enough, describe_run
+from iqa_cli.training.devices import Machine
 from iqa_cli.training.interrupt import deferred_interrupt
-from iqa_cli.training.losses import step_losses
+from iqa_cli.training.loader import Speed, TimedBatches, makers
+from iqa_cli.training.losses import StepLosses
+from iqa_cli.training.mixture import Part, check_parts
+from iqa_cli.training.runlog import Log, Progress, RunLog
+from iqa_cli.training.setup import read_pictures, sampler_of, step_losses
 from iqa_cli.training.state import Run, start, update_average
-from iqa_cli.training.validate import predict_raw
-
-Log = Callable[[str], None]
+from iqa_cli.training.team import Team, check_team, team_of
 
 #: Steps between two lines of the log, and between two checkpoints.
 LOG_EVERY, SAVE_EVERY = 50, 200
 #: What a run did whose record says nothing of a setting, because there was none yet.
 LATER = {"settings": TrainConfig().to_dict()}
-_LOSSES = ("opinion", "auxiliary", "ranking")
 
 
 def train(
@@ -46,24 +48,35 @@ def train(
     log: Log,
     max_steps: int | None = None,
     origin: Mapping[str, Any] | None = None,
+    *,
+    further: Sequence[Part] = (),
+    machine: Machine | None = None,
+    progress: Progress | None = None,
+    tensorboard: bool = False,
 ) -> dict[str, Tensor]:
     """Train, or resume the run in `folder`.
 
+    Under `accelerate launch` every process calls it with the same arguments; see `iqa_cli.training.team`.
+
     Args:
         config: The settings; `folder/config.json` must agree when a run is resumed.
-        network: As built, its starting points loaded.
+        network: As built, its starting points loaded; it is moved to the device.
         fit: Pictures to fit.
         choose: Pictures on which the epoch is chosen.
         policy: Size policy of validation.
-        folder: Gets `config.json`, `log.jsonl`, `last.pt` and `best.pt`.
+        folder: Gets `config.json`, `log.jsonl`, `metrics.csv`, `last.pt` and `best.pt`.
         log: Takes a line now and then.
         max_steps: Stop early, for a dry run.
         origin: "dataset" (its name) and "starts" (option -> SHA-256 of the file or None); they must agree as
             well when a run is resumed.
+        further: Other databases to fit at once; `fit` and `choose` are then the anchor of the score's scale.
+        machine: Device and loader; the CPU and one thread if not given.
+        progress: Told how far the run is.
+        tensorboard: Whether to write event files into `folder/tensorboard`.
 
     Returns:
-        State of the best epoch by SRCC on `choose` (of the averaged weights); of the last step in a dry run
-        that ends before the first epoch.
+        State of the best epoch by SRCC on `choose` (of the averaged weights), on the CPU; of the last step in
+        a dry run that ends before the first epoch.
 
     Raises:
         UsageError: The folder holds another run, or a part is too small.
@@ -72,67 +85,43 @@ def train(
         IqaError: The loss is not finite any more, or the network says the same of all pictures.
         KeyboardInterrupt: After the checkpoint has been saved; it carries a line for the user.
     """
-    if len(fit) < config.batch or len(choose) < 3 or len({r.mos for r in choose}) < 2:
-        raise UsageError(
-            f"{len(fit)} pictures to fit and {len(choose)} to choose on are too few",
-            hint=f"a batch ({config.batch}) of the first and 3 of the second, with different opinions",
-        )
-    claim_folder(folder, describe_run(config, network, fit, choose, origin or {}), log, LATER)
+    check_enough(config, fit, choose)
+    check_parts(str((origin or {}).get("dataset")), further)
+    machine = machine or Machine()
+    team = team_of(machine)
+    check_team(team, config.batch)
+    if team.is_main:
+        claim_folder(folder, describe_run(config, network, fit, choose, origin or {}, further), log, LATER)
+    team.wait()
     torch.manual_seed(config.seed)
-    log(f"decoding {len(fit)} pictures")
-    sampler = CropSampler(
-        decode_all([r.path for r in fit]),
-        config.size,
-        config.batch,
-        config.distorted,
-        config.seed,
-        eligible=[r.mos >= config.rank_from for r in fit],
-        reduced=config.reduced,
-        crops_per_image=config.crops_per_image,
-    )
+    out = RunLog(folder, log, progress, active=team.is_main)
+    records = [*fit, *(record for part in further for record in part.fit)]
+    sampler = sampler_of(config, read_pictures(records, machine, out), fit, further, team)
     total = config.epochs * sampler.steps_per_epoch()
-    session = Session(config, start(config, network, total), sampler, fit, choose, policy, folder, log, total)
-    run, last = session.run, folder / "last.pt"
+    losses = step_losses(config, network, fit, further, team)
+    run, last = start(config, network, total, team.device, losses.maps), folder / "last.pt"
+    choice = Choice(config, run, choose, further, policy, team, out, sampler.steps_per_epoch())
     if last.exists():
         run.load(last)
-        session.recall_best()
-        log(f"resumed at step {run.step} of {total}")
+        choice.recall_best()
+        out.say(f"resumed at step {run.step} of {total}")
+    if tensorboard:
+        out.open_tensorboard(run.step)
+    team.wait()  # nobody writes before all have read
+    session = Session(config, run, losses, team, sampler, choice, out, total, machine)
     try:
         session.train_until(total if max_steps is None else min(max_steps, total))
+        session.tell_speed()
         if not (folder / "best.pt").exists():
-            session.validate(None)
-            return run.average.state_dict()
+            choice.measure(None, session.of_epoch())
+            return run.averaged()
     except KeyboardInterrupt:
-        if run.step:
+        if run.step and team.is_main:
             run.save(last)
         raise KeyboardInterrupt(f"interrupted at step {run.step}; the same command resumes") from None
+    finally:
+        out.close()
     return load_checkpoint(folder / "best.pt")
-
-
-def describe_run(
-    config: TrainConfig,
-    network: nn.Module,
-    fit: Sequence[ImageRecord],
-    choose: Sequence[ImageRecord],
-    origin: Mapping[str, Any],
-) -> dict[str, Any]:
-    """What a run is, for `config.json`: settings, the network with all its fields, data, starting points."""
-    opinions = sorted(f"{r.name}\t{r.mos!r}" for r in (*fit, *choose))
-    settings = config.to_dict()
-    del settings["network_config"]
-    return {
-        "settings": settings,
-        "network": network.config.to_dict(),  # type: ignore[union-attr, operator]
-        "data": {
-            "dataset": origin.get("dataset"),
-            "fit": split_hash(fit),
-            "choose": split_hash(choose),
-            "opinions": hashlib.sha256("\n".join(opinions).encode("utf-8", "surrogateescape")).hexdigest()[
-                :16
-            ],
-        },
-        "starts": dict(origin.get("starts", {})),
-    }
 
 
 @dataclass
@@ -141,102 +130,130 @@ class Session:
 
     config: TrainConfig
     run: Run
+    losses: StepLosses
+    team: Team
     sampler: CropSampler
-    fit: Sequence[ImageRecord]
-    choose: Sequence[ImageRecord]
-    policy: SizePolicy
-    folder: Path
-    log: Log
+    choice: Choice
+    out: RunLog
     total: int
+    machine: Machine
 
     def __post_init__(self) -> None:
-        self.mos = torch.tensor([r.mos for r in self.fit], dtype=torch.float32)
-        self.precision = torch.bfloat16 if self.config.precision == "bf16" else torch.float32
-
-    def recall_best(self) -> None:
-        """The best SRCC so far, of a checkpoint that may be older than the last validation."""
-        per_epoch = self.sampler.steps_per_epoch()
-        for line in read_log(self.folder):
-            epoch, step, srcc = (line.get(key) for key in ("epoch", "step", "srcc"))
-            if isinstance(epoch, int) and isinstance(srcc, float) and step == (epoch + 1) * per_epoch:
-                self.run.best = max(self.run.best, srcc) if step <= self.run.step else self.run.best
+        self.model = self.team.wrap(self.losses)
+        self.trainable = [p for p in self.losses.parameters() if p.requires_grad]
+        self.speed = Speed(makers(self.machine)[0])
+        self.epoch_speed = self.speed
 
     def train_until(self, last_step: int) -> None:
         """Train up to a step; every epoch that ends is validated, also one that ended in an earlier run."""
-        run, checkpoint = self.run, self.folder / "last.pt"
-        while True:
-            epoch, position = divmod(run.step, self.sampler.steps_per_epoch())
-            if run.step and position == 0 and not self._validated(epoch - 1):
-                self.validate(epoch - 1)
-                run.save(checkpoint)
-            if run.step >= last_step:
-                break
-            self._train_epoch(epoch, position, last_step)
-        if run.step < self.total:
-            run.save(checkpoint)
-
-    def _validated(self, epoch: int) -> bool:
-        return any(
-            line.get("epoch") == epoch and line.get("step") == self.run.step and "srcc" in line
-            for line in read_log(self.folder)
-        )
-
-    def _train_epoch(self, epoch: int, position: int, last_step: int) -> None:
-        run, count = self.run, 0
-        run.network.train()
-        sums, started = np.zeros(len(_LOSSES)), time.monotonic()
-        with deferred_interrupt() as interrupt:
-            for batch in self.sampler.epoch(epoch, position):
-                sums += self._step(batch)
-                count += 1
-                if run.step % LOG_EVERY == 0:
-                    means = dict(zip(_LOSSES, (sums / count).round(5).tolist(), strict=True))
-                    seconds = round(time.monotonic() - started, 1)
-                    append_log(self.folder, {"step": run.step, **means, "seconds": seconds})
-                    shown = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
-                    self.log(f"step {run.step}/{self.total}  {shown}")
-                    sums[:], count, started = 0, 0, time.monotonic()
-                if run.step % SAVE_EVERY == 0:
-                    run.save(self.folder / "last.pt")
-                interrupt.check()
-                if run.step >= last_step:
-                    return
-
-    def _step(self, batch: Batch) -> list[float]:
-        """One step of the optimiser; the values of its losses."""
         run = self.run
-        losses = step_losses(self.config, run.network, batch, self.mos, self.precision)
-        values = [float(loss.detach()) for loss in losses]
+        batches = TimedBatches(self.sampler, run.step, last_step, self.machine)
+        try:
+            while True:
+                epoch, position = divmod(run.step, self.sampler.steps_per_epoch())
+                ended = run.step > 0 and position == 0
+                if ended and not self.team.agree(epoch - 1 in self.choice.measured()):
+                    self.choice.measure(epoch - 1, self.of_epoch())
+                    self._save()
+                if run.step >= last_step or (ended and self.team.agree(self.choice.out_of_patience(epoch))):
+                    break
+                self._train_epoch(epoch, batches, last_step)
+        finally:
+            batches.close()
+        if run.step < self.total:
+            self._save()
+
+    def _save(self) -> None:
+        if self.team.is_main:
+            self.run.save(self.out.folder / "last.pt")
+
+    def _train_epoch(self, epoch: int, batches: TimedBatches, last_step: int) -> None:
+        run, names = self.run, self.losses.names
+        self.model.train()
+        if run.step == epoch * self.sampler.steps_per_epoch() or not run.sums:
+            run.sums, run.counted = [0.0] * len(names), 0
+        self.epoch_speed = Speed(self.speed.makers)
+        sums, count, started = np.zeros(len(names)), 0, time.monotonic()
+        stop = min(last_step, (epoch + 1) * self.sampler.steps_per_epoch())
+        with deferred_interrupt() as interrupt:
+            while run.step < stop:
+                batch = batches.next()
+                began = time.monotonic()
+                values, interrupted = self._step(batch, interrupt.came)
+                for speed in (self.speed, self.epoch_speed):
+                    speed.add(batch, batches.waited, time.monotonic() - began)
+                sums += values
+                run.sums = [total + value for total, value in zip(run.sums, values, strict=True)]
+                count, run.counted = count + 1, run.counted + 1
+                if run.step % LOG_EVERY == 0:
+                    self._tell_losses(sums / count, time.monotonic() - started)
+                    sums[:], count, started = 0, 0, time.monotonic()
+                self.out.show("training", run.step, self.total, f"opinion {values[0]:.3f}")
+                if run.step % SAVE_EVERY == 0:
+                    self._save()
+                if interrupted:
+                    raise KeyboardInterrupt
+
+    def _step(self, batch: Batch, interrupted: bool) -> tuple[list[float], bool]:
+        """One step of the optimiser.
+
+        Args:
+            batch: Of this process.
+            interrupted: Whether Ctrl-C came to this process.
+
+        Returns:
+            The values of the losses, and whether Ctrl-C came to any process; means over the processes.
+        """
+        run, scaler = self.run, self.run.scaler
+        self.team.seed(self.config.seed, run.step)
+        losses = self.model(batch)
         run.optimiser.zero_grad(set_to_none=True)
-        torch.stack(losses).sum().backward()
-        trainable = [p for p in run.network.parameters() if p.requires_grad]
-        norm = float(nn.utils.clip_grad_norm_(trainable, 1.0))
-        if not all(map(math.isfinite, (*values, norm))):
+        scaler.scale(torch.stack(losses).sum()).backward()
+        scaler.unscale_(run.optimiser)
+        norm = nn.utils.clip_grad_norm_(self.trainable, self.config.clip or math.inf)
+        *values, size, came = self.team.mean([*losses, norm, torch.tensor(float(interrupted))])
+        # A gradient that float16 cannot hold is answered with a smaller scale, down to none at all.
+        rescaled = scaler.is_enabled() and not math.isfinite(size) and scaler.get_scale() > 1
+        if not all(map(math.isfinite, values)) or not (math.isfinite(size) or rescaled):
             rates = " and ".join(f"{group['lr']:.3g}" for group in run.optimiser.param_groups)
             raise IqaError(
                 f"step {run.step + 1}: the loss is not finite any more (learning rates {rates})",
                 hint="nothing of it was saved; lower --set rate_backbone=... and --set rate_new=...",
             )
-        run.optimiser.step()
-        run.schedule.step()
+        scaler.step(run.optimiser)
+        scaler.update()
+        if not rescaled:
+            run.schedule.step()
         run.step += 1
         update_average(run, self.config.average)
-        return values
+        return values, came > 0
 
-    def validate(self, epoch: int | None) -> None:
-        """Measure the averaged weights on `choose`, and keep them if they are the best; None in a dry run,
-        whose weights are not kept."""
-        paths = [r.path for r in self.choose]
-        raw = predict_raw(self.run.average, paths, self.policy, precision=self.precision)["pooled"]
-        try:
-            found = agreement(raw, [r.mos for r in self.choose])
-        except ValueError as error:
-            raise IqaError(f"step {self.run.step}: the pictures to choose on: {error}") from None
-        if epoch is not None and found.srcc > self.run.best:
-            save_checkpoint(self.folder / "best.pt", self.run.average.state_dict())
-        # After the weights: a validation that is in the log needs not be made again.
-        name = {} if epoch is None else {"epoch": epoch}
-        append_log(self.folder, {"step": self.run.step, **name, "srcc": found.srcc, "plcc": found.plcc})
-        self.run.best = max(self.run.best, found.srcc) if epoch is not None else self.run.best
-        title = "dry run" if epoch is None else f"epoch {epoch + 1}"
-        self.log(f"{title}: SRCC {found.srcc:.4f}, PLCC {found.plcc:.4f} on {found.n} pictures")
+    def _tell_losses(self, means: NDArray[np.float64], seconds: float) -> None:
+        run, names = self.run, self.losses.names
+        found = dict(zip(names, means.round(5).tolist(), strict=True))
+        rates = {f"rate/{i}": group["lr"] for i, group in enumerate(run.optimiser.param_groups)}
+        scalars = {f"train/{name}": value for name, value in found.items()} | rates
+        self.out.record({"step": run.step, **found, "seconds": round(seconds, 1)}, scalars)
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in found.items())
+        self.out.say(f"step {run.step}/{self.total}  {shown}")
+
+    def tell_speed(self) -> None:
+        """How fast the loader could be beside how fast the steps were, where there were any."""
+        if not self.speed.images:
+            return
+        kinds, processes = makers(self.machine)[1], self.team.size
+        self.out.record({"step": self.run.step, "speed": self.speed.to_dict(), "makers": kinds}, {})
+        whose = f" of each of {processes} processes" if processes > 1 else ""
+        self.out.say(f"{self.speed.line(kinds)}{whose}")
+
+    def of_epoch(self) -> dict[str, Any]:
+        """For the log: means of the losses over the epoch's steps, how fast they were in this process, and
+        the maps of further databases."""
+        found: dict[str, Any] = {}
+        if self.run.counted:
+            means = [round(total / self.run.counted, 5) for total in self.run.sums]
+            found["train"] = dict(zip(self.losses.names, means, strict=True))
+        if self.epoch_speed.images:
+            found["speed"] = self.epoch_speed.to_dict()
+        names = [part.database for part in self.choice.further]
+        return {**found, "maps": self.losses.map_values(names)} if names else found

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from iqa_cli.training.config import TrainConfig
 from iqa_cli.training.crops import Batch
+from iqa_cli.training.devices import autocast
+from iqa_cli.training.mixture import Kind
+
+#: Difference of scores that counts as one standard deviation of opinions at the start of a part that has only
+#: an order: a tenth of the scale.
+_FIRST_DEVIATION = 0.1
 
 
 def opinion_loss(scores: Tensor, mos: Tensor) -> Tensor:
@@ -22,18 +31,136 @@ def ranking_loss(better: Tensor, worse: Tensor, margin: Tensor) -> Tensor:
     return torch.relu(margin - (better - worse)).mean()
 
 
-def step_losses(
-    config: TrainConfig, network: nn.Module, batch: Batch, mos: Tensor, precision: torch.dtype
-) -> list[Tensor]:
-    """Opinion, auxiliary and weighted ranking loss of one step."""
-    rgb = batch.rgb.contiguous(memory_format=torch.channels_last)
-    with torch.autocast("cpu", dtype=precision, enabled=precision != torch.float32):
-        scores, auxiliary = network.forward_with_auxiliary(rgb)  # type: ignore[operator]
-    scores = scores.float()
-    distorted = torch.from_numpy(batch.pair >= 0)
-    index, pair = torch.from_numpy(batch.index), torch.from_numpy(batch.pair)
-    margin = config.rank_margin * torch.from_numpy(batch.level)[distorted]
-    opinion = opinion_loss(scores[~distorted], mos[index[~distorted]])
-    # The clean crop is held: pairs must not be told apart by praising the better one.
-    ranking = ranking_loss(scores[pair[distorted]].detach(), scores[distorted], margin)
-    return [opinion, auxiliary.float(), config.rank_weight * ranking]
+def fidelity_loss(scores: Tensor, opinions: Tensor, scale: Tensor) -> Tensor:
+    """Pairwise ranking of pictures whose opinions have only an order.
+
+    With p = Phi(scale (s_i - s_j) / sqrt 2), the probability of Thurstone's case V that picture i is judged
+    better, and p* = 1 where its opinion is higher: mean over all pairs of different opinions of
+    1 - sqrt(p* p) - sqrt((1 - p*) (1 - p)). Fidelity loss: Tsai et al., FRank, SIGIR 2007; for quality over
+    several databases: Zhang et al., UNIQUE, IEEE TIP 30:3474, 2021 (arXiv 2005.13983), which predicts a
+    deviation for each picture where we learn one scale for each database, and takes p* from the deviation
+    of the opinions where we take the order alone.
+
+    Args:
+        scores: [N], of one database.
+        opinions: [N], higher is better; only their order counts.
+        scale: Scalar above 0.
+
+    Returns:
+        A scalar, 0 to 1; 0 where no two opinions differ.
+    """
+    better, worse = (opinions[:, None] > opinions[None, :]).nonzero(as_tuple=True)
+    if better.numel() == 0:
+        return (scores * 0).sum() * scale
+    p = torch.special.ndtr(scale * (scores[better] - scores[worse]) / math.sqrt(2))
+    # The gradient of the root has no limit at 0.
+    return (1 - (p + 1e-8).sqrt()).mean()
+
+
+class ScoreMap(nn.Module):
+    """What lies between the network's score and the opinions of another database than the anchor.
+
+    For MOS, scale * score + offset; for an order the scale of `fidelity_loss`. The scale is positive, so that
+    no database can turn the score round. Our own choice; the specification says only that each has its own
+    learnt affine map.
+    """
+
+    def __init__(self, kind: Kind) -> None:
+        super().__init__()
+        first = 1.0 if kind == "mos" else 1 / _FIRST_DEVIATION
+        self.log_scale = nn.Parameter(torch.tensor(math.log(first)))
+        self.offset = nn.Parameter(torch.zeros(())) if kind == "mos" else None
+
+    def scale(self) -> Tensor:
+        """The scale, above 0."""
+        return self.log_scale.exp()
+
+    def forward(self, scores: Tensor) -> Tensor:
+        """Scores [N] brought to the MOS of the database."""
+        scaled = self.scale() * scores
+        return scaled if self.offset is None else scaled + self.offset
+
+    def values(self) -> list[float]:
+        """Scale and, for MOS, offset."""
+        found = [float(self.scale().detach())]
+        return found if self.offset is None else [*found, float(self.offset.detach())]
+
+
+class StepLosses(nn.Module):
+    """Network and losses of a step in one module, which is what several processes train together.
+
+    Args:
+        config: The settings.
+        network: The network.
+        mos: [P] opinions of all pictures, 0 to 1, higher is better.
+        precision: dtype of autocast; float32 turns it off.
+        part: [P] database of each picture: 0 the anchor of the scale, d the one of kinds[d - 1].
+        kinds: "mos" or "order" for each further database.
+        rank_weight: Weight of the ranking loss, where it is not that of the settings.
+    """
+
+    mos: Tensor
+    part: Tensor
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        network: nn.Module,
+        mos: Tensor,
+        precision: torch.dtype,
+        part: Tensor | None = None,
+        kinds: Sequence[Kind] = (),
+        rank_weight: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.config, self.network, self.precision, self.kinds = config, network, precision, tuple(kinds)
+        self.rank_weight = config.rank_weight if rank_weight is None else rank_weight
+        self.maps = nn.ModuleList(ScoreMap(kind) for kind in kinds)
+        self.register_buffer("mos", mos, persistent=False)
+        self.register_buffer("part", torch.zeros(0) if part is None else part, persistent=False)
+        #: What the losses of a step are called, in their order.
+        self.names = ("opinion", "auxiliary", "ranking", *(("order",) if "order" in kinds else ()))
+
+    def map_values(self, names: Sequence[str]) -> dict[str, list[float]]:
+        """Scale and offset of each further database, by the names given."""
+        found = [score_map.values() for score_map in self.maps if isinstance(score_map, ScoreMap)]
+        return dict(zip(names, found, strict=True))
+
+    def forward(self, batch: Batch) -> list[Tensor]:
+        """Opinion, auxiliary and weighted ranking loss of one step, and where it is asked for the loss of
+        the order; scalars."""
+        device = self.mos.device
+        rgb = batch.rgb.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+        with autocast(device, self.precision):
+            scores, auxiliary = self.network.forward_with_auxiliary(rgb)  # type: ignore[operator]
+        scores = scores.float()
+        distorted = torch.from_numpy(batch.pair >= 0).to(device)
+        index, pair = (torch.from_numpy(values).to(device) for values in (batch.index, batch.pair))
+        margin = self.config.rank_margin * torch.from_numpy(batch.level).to(device)[distorted]
+        clean, shown = scores[~distorted], index[~distorted]
+        if self.kinds:
+            opinion, *order = self._of_databases(clean, self.mos[shown], self.part[shown])
+        else:
+            opinion, order = opinion_loss(clean, self.mos[shown]), []
+        # The clean crop is held: pairs must not be told apart by praising the better one.
+        ranking = ranking_loss(scores[pair[distorted]].detach(), scores[distorted], margin)
+        return [opinion, auxiliary.float(), self.rank_weight * ranking, *order]
+
+    def _of_databases(self, scores: Tensor, mos: Tensor, part: Tensor) -> list[Tensor]:
+        """Opinion loss and, where a database has only an order, order loss; each database counts by its
+        share of the batch."""
+        sums = {"mos": scores.new_zeros(()), "order": scores.new_zeros(())}
+        for d in range(len(self.kinds) + 1):
+            its = part == d
+            share = its.float().mean()
+            if d == 0:
+                sums["mos"] = sums["mos"] + share * opinion_loss(scores[its], mos[its])
+                continue
+            kind, score_map = self.kinds[d - 1], self.maps[d - 1]
+            assert isinstance(score_map, ScoreMap)
+            if kind == "mos":
+                found = opinion_loss(score_map(scores[its]), mos[its])
+            else:
+                found = fidelity_loss(scores[its], mos[its], score_map.scale())
+            sums[kind] = sums[kind] + share * found
+        return [sums["mos"], *([sums["order"]] if "order" in self.kinds else [])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from iqa_cli.images.decode import open_photo
 from iqa_cli.images.policy import SizePolicy
 from iqa_cli.text import one_line
 from iqa_cli.training.crops import to_tensor
+from iqa_cli.training.devices import autocast
 
 
 @torch.inference_mode()
@@ -26,15 +27,17 @@ def predict_raw(
     *,
     batch: int = 32,
     precision: torch.dtype = torch.float32,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, NDArray[np.float64]]:
     """Pooled raw outputs of pictures, one array [n] per view, and their weighted sum.
 
     Args:
-        network: In evaluation mode.
+        network: In evaluation mode, on any device; it is run where its parameters are.
         paths: Pictures.
         policy: The size policy.
         batch: Crops in a forward pass, of one picture or several.
         precision: dtype of autocast; float32 turns it off.
+        progress: Told how many pictures are read, of how many.
 
     Returns:
         "pooled": [n] as scoring pools them; and for each view of the policy its mean [n], NaN where a
@@ -46,12 +49,13 @@ def predict_raw(
     sums: dict[str, NDArray[np.float64]] = {}
     counts: dict[str, NDArray[np.float64]] = {}
     pooled = np.zeros(len(paths))
+    device = next((p.device for p in network.parameters()), torch.device("cpu"))
     waiting: list[tuple[int, str, float, NDArray[np.uint8]]] = []
 
     def flush() -> None:
-        rgb = to_tensor(np.stack([pixels for *_, pixels in waiting]))
-        with torch.autocast("cpu", dtype=precision, enabled=precision != torch.float32):
-            raw = network(rgb).float().numpy()
+        rgb = to_tensor(np.stack([pixels for *_, pixels in waiting])).to(device)
+        with autocast(device, precision):
+            raw = network(rgb).float().cpu().numpy()
         for (i, view, weight, _), value in zip(waiting, raw, strict=True):
             pooled[i] += weight * value
             sums.setdefault(view, np.zeros(len(paths)))[i] += value
@@ -68,6 +72,8 @@ def predict_raw(
                             flush()
         except ImageError as error:
             raise ImageError(f"{one_line(path)}: {error.message}", hint=error.hint) from None
+        if progress is not None:
+            progress(i + 1, len(paths))
     if waiting:
         flush()
     with np.errstate(invalid="ignore"):

@@ -14,7 +14,7 @@ from iqa_cli.datasets.csvfile import read_csv
 from iqa_cli.errors import IqaError, UsageError, WeightsError
 from iqa_cli.images.policy import SizePolicy
 from iqa_cli.networks.registry import build
-from iqa_cli.training import loop
+from iqa_cli.training import choice, loop
 from iqa_cli.training.checkpoint import append_log, read_log, save_checkpoint, write_text
 from iqa_cli.training.config import TrainConfig
 from tests.training.tinydata import make_data
@@ -77,7 +77,7 @@ def test_an_epoch_whose_validation_died_is_validated_on_resuming(
         path.unlink()
     monkeypatch.setattr(loop, "SAVE_EVERY", 3)
     with monkeypatch.context() as patched:
-        patched.setattr(loop, "predict_raw", _die)
+        patched.setattr(choice, "predict_raw", _die)
         with pytest.raises(RuntimeError, match="killed"):
             train()
     assert torch.load(tmp_path / "last.pt", weights_only=True)["step"] == 3
@@ -114,7 +114,7 @@ def test_ctrl_c_in_a_validation_keeps_the_epoch(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(loop, "predict_raw", _interrupt)
+        patched.setattr(choice, "predict_raw", _interrupt)
         with pytest.raises(KeyboardInterrupt, match="interrupted at step 3; the same command resumes"):
             train()
     train()
@@ -172,7 +172,9 @@ def test_checkpoints_of_an_unknown_run_are_left_alone(train: Train, tmp_path: Pa
 def test_a_network_that_says_the_same_of_all_is_one_line(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "predict_raw", lambda network, paths, *_, **__: {"pooled": [0.5] * len(paths)})
+    monkeypatch.setattr(
+        choice, "predict_raw", lambda network, paths, *_, **__: {"pooled": [0.5] * len(paths)}
+    )
     with pytest.raises(IqaError, match="step 3: the pictures to choose on: all values are the same"):
         train()
     assert not (tmp_path / "best.pt").exists()
