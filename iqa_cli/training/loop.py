@@ -112,6 +112,7 @@ def train(
     try:
         session.train_until(total if max_steps is None else min(max_steps, total))
         session.tell_speed()
+        team.wait()  # until the main process has written what all read now
         if not (folder / "best.pt").exists():
             choice.measure(None, session.of_epoch())
             return run.averaged()
@@ -191,7 +192,8 @@ class Session:
                 self.out.show("training", run.step, self.total, f"opinion {values[0]:.3f}")
                 if run.step % SAVE_EVERY == 0:
                     self._save()
-                if interrupted:
+                # Several processes stop at the same step, the one after all of them have heard of it.
+                if interrupted or (self.team.size == 1 and interrupt.came):
                     raise KeyboardInterrupt
 
     def _step(self, batch: Batch, interrupted: bool) -> tuple[list[float], bool]:

@@ -113,6 +113,29 @@ def test_a_start_without_a_recipe_is_of_undocumented_origin(iqa: Iqa, pretrain: 
     assert "the start of QEN (bare.safetensors) is not documented" in card["licence"]["weights"]
 
 
+def test_a_finished_run_is_not_made_again(pretrain: Pretrain, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert pretrain("--steps", "2").code == 0
+    before = Path("qen/qen.safetensors").read_bytes()
+
+    def fail(*_: object) -> None:
+        raise AssertionError("decodes again")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("iqa_cli.training.crops.decode_all", fail)
+        again = pretrain("--steps", "2")
+    assert again.code == 0
+    assert "qen.safetensors is finished; another folder (-o) would make it again" in again.err
+    # What is damaged, or of another run, is no result.
+    for content in (
+        before[:100],
+        before.replace(b'"what"', b'"wham"'),
+        before.replace(b"VAN-tiny", b"VAN-tinz"),
+    ):
+        Path("qen/qen.safetensors").write_bytes(content)
+        assert "is finished" not in pretrain("--steps", "2").err
+        assert Path("qen/qen.safetensors").read_bytes() == before
+
+
 def test_ctrl_c_and_the_same_command_give_the_same_start(pretrain: Pretrain, data: Path) -> None:
     whole = ["pretrain", "qen", "--dataset", "csv", "--root", str(data), "-o", "whole", *OPTIONS]
     assert run(whole, Environment(io.BytesIO(), io.BytesIO(), io.StringIO())) == 0
