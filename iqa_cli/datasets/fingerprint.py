@@ -106,10 +106,11 @@ def match(
     other_points: NDArray[np.float32],
     other_descriptors: NDArray[np.uint8],
 ) -> Match:
-    """Fit the local features of two pictures on each other.
+    """Fit the local features of two pictures on each other; the same whichever of the two comes first.
 
     A feature counts where its nearest neighbour in the other picture is clearly nearer than the second
-    (Lowe's ratio); the similarity is found by RANSAC, which OpenCV starts from the same seed each time.
+    (Lowe's ratio), which is looked at in both directions; the better one counts. The similarity is found by
+    RANSAC, which OpenCV starts from the same seed each time.
 
     Args:
         points, descriptors: Of one picture, as in `Fingerprint`.
@@ -119,11 +120,22 @@ def match(
         return NO_MATCH
     one, other = descriptors.astype(np.float32), other_descriptors.astype(np.float32)
     squares = (one * one).sum(1)[:, None] + (other * other).sum(1)[None] - 2 * one @ other.T
+    there = _fit(points, other_points, squares)
+    back = _fit(other_points, points, np.ascontiguousarray(squares.T))
+    return max(there, back, key=lambda fit: (fit.points, fit.spread))
+
+
+def _fit(
+    points: NDArray[np.float32], other_points: NDArray[np.float32], squares: NDArray[np.float32]
+) -> Match:
+    """Fit in one direction; `squares` [n, m] are the squared distances of the descriptors."""
     nearest = squares.argmin(axis=1)
-    rows = np.arange(len(one))
-    first = squares[rows, nearest]
-    squares[rows, nearest] = np.inf
-    sure = first < _RATIO**2 * squares.min(axis=1)
+    rows = np.arange(len(points))
+    # Rounding may leave a distance of equal descriptors below 0.
+    first = np.maximum(squares[rows, nearest], 0)
+    others = squares.copy()
+    others[rows, nearest] = np.inf
+    sure = first < _RATIO**2 * others.min(axis=1)
     if sure.sum() < 4:
         return NO_MATCH
     here, there = points[sure], other_points[nearest[sure]]
