@@ -26,7 +26,7 @@ Make a labelled synthetic database of undistorted photographs.
 \b
 Examples:
   iqa data synth --from ../shared/data/pristine --part train --out synth/
-  iqa data synth --from my-raws/ --out synth/ --types jpeg,webp --size 0
+  iqa data synth --from my-photos/ --out synth/ --types jpeg,webp --size 0
   iqa train --dataset csv --root synth/ --choose-share 0.1
 
 \b

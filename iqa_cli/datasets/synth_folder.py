@@ -17,8 +17,9 @@ from iqa_cli.errors import DatasetError, UsageError
 from iqa_cli.text import one_line
 
 RECORD, JOURNAL, LABELS = "synth.json", "progress.jsonl", "labels.csv"
-#: Sections of the record in which a run that goes on must agree with the one that began.
-_IDENTITY = ("settings", "sources", "made_with", "scale")
+#: Sections of the record in which a run that goes on must agree with the one that began. The scale is none of
+#: them: the labels are computed at the end, all of them with one scale.
+_IDENTITY = ("settings", "sources", "made_with")
 
 
 class SynthFolder:
