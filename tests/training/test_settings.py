@@ -30,7 +30,7 @@ def test_earlier_stages_of_the_backbone_train_at_lower_rates() -> None:
     groups = parameter_groups(config, network)
     assert [group["lr"] for group in groups] == pytest.approx([1.25e-4, 2.5e-4, 5e-4, 1e-3, 5e-3])
     rates = {id(p): group["lr"] for group in groups for p in group["params"]}
-    named = {name: rates[id(p)] for name, p in network.named_parameters()}
+    named = {name: rates[id(p)] for name, p in network.named_parameters() if p.requires_grad}
     assert named["qen.patch_embed1.proj.weight"] == named["qen.norm1.weight"] == pytest.approx(1.25e-4)
     assert named["qen.block3.0.attn.proj_1.weight"] == pytest.approx(5e-4)
     assert named["qen.block4.0.mlp.fc1.weight"] == pytest.approx(1e-3)
