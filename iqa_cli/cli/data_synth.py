@@ -27,7 +27,7 @@ Make a labelled synthetic database of undistorted photographs.
 Examples:
   iqa data synth --from ../shared/data/pristine --part train --out synth/
   iqa data synth --from my-photos/ --out synth/ --types jpeg,webp --size 0
-  iqa train --dataset csv --root synth/ --choose-share 0.1
+  iqa train mfenet --data csv --root synth/ --range 0 1 --choose-share 0.1
 
 \b
 Every photograph with every type of distortion at every level, and a copy of

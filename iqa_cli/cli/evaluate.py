@@ -67,8 +67,16 @@ class ReportFormat(str, Enum):
 
 def evaluate(
     context: typer.Context,
-    dataset: Annotated[str, typer.Option(metavar="NAME", help="biq2021 or csv.")] = "biq2021",
-    root: Annotated[Path | None, typer.Option(metavar="DIR", help="Its folder; else $IQA_DATA/NAME.")] = None,
+    dataset: Annotated[
+        str, typer.Option("--dataset", "--data", metavar="NAME", help="Database: iqa data list.")
+    ] = "biq2021",
+    root: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Its folder; else that of the config file, or $IQA_DATA/NAME."),
+    ] = None,
+    split_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Parts as iqa data split has written them.")
+    ] = None,
     split: Annotated[
         str | None,
         typer.Option(metavar="PART", help="Part to measure on; all for everything. Default: see above."),
@@ -103,10 +111,14 @@ def evaluate(
     path = find_weights(model)
     card = read_card(path)
     database = read_database(dataset, root, scale)
+    if split_file is not None:
+        from iqa_cli.datasets.splitfile import read_split
+
+        database = read_split(split_file, database)
     part = split or database.measuring_part()
     records = database.part(part)
     _check(database, records, part)
-    place = prepare(path, _command(dataset, root, part, scale, model, device)) if record else None
+    place = prepare(path, _command(dataset, root, split_file, part, scale, model, device)) if record else None
     seen = seen_of(path, card, env)
     if scale is None and dataset == "csv":
         env.note(
@@ -189,6 +201,7 @@ def _refused(record: ImageRecord, reason: str | None) -> ImageError:
 def _command(
     dataset: str,
     root: Path | None,
+    split_file: Path | None,
     part: str,
     scale: tuple[float, float] | None,
     model: str,
@@ -197,6 +210,7 @@ def _command(
     """What gives the same figures again, the part named also where it was the default."""
     words = ["iqa", "eval", "--dataset", dataset]
     words += [] if root is None else ["--root", str(root)]
+    words += [] if split_file is None else ["--split-file", str(split_file)]
     words += ["--split", part]
     words += [] if scale is None else ["--range", *(f"{bound:.15g}" for bound in scale)]
     words += ["--model", model]

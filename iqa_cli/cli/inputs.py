@@ -19,13 +19,15 @@ from typing import BinaryIO
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.text import count
 from iqa_cli.errors import UsageError
-from iqa_cli.text import printable
+from iqa_cli.text import one_line, printable
 
 _SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".avif", ".tif", ".tiff"}
     | {".bmp", ".dib", ".gif", ".heic", ".heif", ".hif", ".jp2", ".ppm", ".pgm"}
 )
 _STDIN = "-"
+# In bytes: more than any system allows.
+_LONGEST_NAME = 2**17
 
 # First bytes of the formats above, for files whose name does not say what they are.
 _MAGIC = re.compile(
@@ -93,6 +95,8 @@ def gather(
     inputs = Inputs()
     lists: list[str] = [] if files_from is None else [files_from]
     for argument in arguments:
+        if not argument:
+            raise UsageError("one of the names is empty", hint="perhaps a variable of the shell is")
         if argument != _STDIN:
             _refuse_folder(argument, recursive)
     streamed = _STDIN in arguments or _STDIN in lists
@@ -147,7 +151,7 @@ def _refuse_folder(path: str, recursive: bool) -> None:
 def _is_folder(path: str) -> bool:
     try:
         return Path(path).is_dir()
-    except ValueError:  # a NUL character, on some versions of Python
+    except (OSError, ValueError):  # a name that is too long; a NUL character, on some versions of Python
         return False
 
 
@@ -157,7 +161,12 @@ def _expand(argument: str, inputs: Inputs, recursive: bool, *, patterns: bool) -
     if recursive and _is_folder(argument):
         yield from _walk(argument, inputs)
     elif patterns and glob.has_magic(argument) and not os.path.lexists(argument):
-        matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - keeps the prefix given
+        try:
+            matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - keeps the prefix given
+        except RecursionError:
+            raise UsageError(
+                f"{printable(argument)}: the folders are too deep for **", hint="-r walks them"
+            ) from None
         if not matches and not set("*?") & set(argument):
             yield argument  # more likely brackets in a name than a pattern; its row will say so
         elif not matches:
@@ -173,21 +182,38 @@ def _walk(folder: str, inputs: Inputs) -> Iterator[str]:
     """The pictures below a folder: sorted by name, those of a folder before those of its sub-folders.
 
     What begins with a dot is hidden and left out; links to folders are not followed, so no loop is possible.
+    Not os.walk, which calls itself for each level (before Python 3.12) and fails after some hundreds of them.
     """
     any_found = False
-
-    def failed(error: OSError) -> None:
-        inputs.unreadable.append(f"{printable(str(error.filename))}: cannot be listed: {error.strerror}")
-
-    for parent, folders, names in os.walk(folder, onerror=failed):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = os.path.join(parent, name)  # noqa: PTH118 - a Path would drop the "./" that was given
-            if not name.startswith(".") and is_picture(path):
+    waiting = [folder]
+    while waiting:
+        parent = waiting.pop()
+        try:
+            with os.scandir(parent) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            inputs.unreadable.append(f"{one_line(parent)}: cannot be listed: {error.strerror}")
+            continue
+        folders = []
+        for entry in found:
+            path = os.path.join(parent, entry.name)  # noqa: PTH118 - a Path would drop the "./" that was given
+            if entry.name.startswith("."):
+                continue
+            if _leads_to_folder(entry):
+                folders += [] if entry.is_symlink() else [path]
+            elif is_picture(path):
                 any_found = True
                 yield path
+        waiting += reversed(folders)
     if not any_found and not inputs.unreadable:
         inputs.empty.append(folder)
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to nowhere that can be looked at
+        return False
 
 
 def is_picture(path: str) -> bool:
@@ -229,7 +255,12 @@ def _from_file(name: str, null: bool) -> Iterator[str]:
 
 def _entries(stream: BinaryIO, *, null: bool, where: str) -> Iterator[str]:
     """The names of a list as soon as they arrive; empty ones are left out."""
-    for number, line in enumerate(_split_at_null(stream) if null else stream):
+    lines = _split_at_null(stream) if null else iter(lambda: stream.readline(_LONGEST_NAME + 1), b"")
+    for number, line in enumerate(lines):
+        if len(line) > _LONGEST_NAME:
+            raise UsageError(
+                f"{printable(where)} is no list of files: a name in it is longer than any can be"
+            )
         entry = line if null else line.rstrip(b"\n").removesuffix(b"\r")
         if number == 0:
             entry = entry.removeprefix(b"\xef\xbb\xbf")
@@ -249,5 +280,7 @@ def _split_at_null(stream: BinaryIO) -> Iterator[bytes]:
     while block := read(65536):
         *whole, rest = (rest + block).split(b"\0")
         yield from whole
+        if len(rest) > _LONGEST_NAME:
+            break
     if rest:
         yield rest

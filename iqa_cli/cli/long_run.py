@@ -33,12 +33,11 @@ def interruptible(env: Environment) -> Iterator[None]:
 def command_line(context: typer.Context) -> str:
     """The command with the options that were given, quoted for a shell; those of `iqa` itself left out."""
     words = context.command_path.split()
+    given = given_flags(context)
     for parameter in context.command.params:
-        name = parameter.name or ""
-        source = context.get_parameter_source(name)
-        if source is None or source.name != "COMMANDLINE":
+        if parameter.name not in given:
             continue
-        value: Any = context.params[name]
+        value = given[parameter.name]
         if parameter.param_type_name == "argument":
             words.append(str(value))
             continue
@@ -46,9 +45,27 @@ def command_line(context: typer.Context) -> str:
         if isinstance(value, bool):
             words.append(option if value else max(parameter.secondary_opts, key=len, default=option))
             continue
+        if parameter.nargs > 1:  # several values behind one flag
+            words += [option, *map(_shown, value)]
+            continue
         for entry in value if isinstance(value, list | tuple) else [value]:
-            words += [option, str(entry)]
+            words += [option, _shown(entry)]
     return shlex.join(words)
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.15g}" if isinstance(value, float) else str(getattr(value, "value", value))
+
+
+def given_flags(context: typer.Context) -> dict[str, Any]:
+    """Name of a parameter -> its value, of those that were given on the command line."""
+    given = {}
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            given[name] = context.params[name]
+    return given
 
 
 def pairs(entries: list[str] | None, option: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.errors import UsageError
-from iqa_cli.text import printable
+from iqa_cli.text import one_line
 
 
 class OutputError(UsageError):
@@ -36,7 +36,7 @@ class Output:
     """
 
     def __init__(self, env: Environment, path: str | None, *, direct: bool = False) -> None:
-        self.name = "stdout" if path in (None, "-") else printable(str(path))
+        self.name = "stdout" if path in (None, "-") else one_line(str(path))
         self._target: Path | None = None
         self._temporary: Path | None = None
         self._stream: BinaryIO = env.stdout
@@ -51,7 +51,7 @@ class Output:
                 self._stream = self._target.open("wb")
             else:
                 handle, temporary = tempfile.mkstemp(
-                    prefix=f".{self._target.name}.", suffix=".part", dir=self._target.parent
+                    prefix=f".{self._target.name[:50]}.", suffix=".part", dir=self._target.parent
                 )
                 self._temporary = Path(temporary)
                 self._stream = os.fdopen(handle, "wb")
@@ -107,8 +107,7 @@ class Output:
             self._temporary = None
 
     def _refused(self, error: Exception) -> OutputError:
-        reason = getattr(error, "strerror", None) or str(error)
-        return OutputError(f"cannot write to {self.name}: {reason[:1].lower()}{reason[1:]}")
+        return OutputError(f"cannot write to {self.name}: {_reason(error)}")
 
 
 def check_place(path: str) -> None:
@@ -117,13 +116,23 @@ def check_place(path: str) -> None:
     Raises:
         OutputError: The folder is missing, or the place is itself a folder.
     """
+    name = one_line(path)
+    if not path:
+        raise OutputError("cannot write to a file without a name")
     try:
         if Path(path).is_dir():
-            raise OutputError(f"cannot write to {printable(path)}: it is a folder")
+            raise OutputError(f"cannot write to {name}: it is a folder")
         if not Path(os.path.realpath(path)).parent.is_dir():
-            raise OutputError(f"cannot write to {printable(path)}: there is no such folder")
+            raise OutputError(f"cannot write to {name}: there is no such folder")
+    except OSError as error:
+        raise OutputError(f"cannot write to {name}: {_reason(error)}") from None
     except ValueError:
-        raise OutputError(f"cannot write to {printable(path)}: not a possible file name") from None
+        raise OutputError(f"cannot write to {name}: not a possible file name") from None
+
+
+def _reason(error: Exception) -> str:
+    reason = getattr(error, "strerror", None) or str(error)
+    return f"{reason[:1].lower()}{reason[1:]}"
 
 
 def _is_special(path: Path) -> bool:

@@ -109,13 +109,15 @@ def run_score(options: ScoreOptions, env: Environment) -> ExitCode:
         null=options.null,
         files_from=options.files_from,
     )
-    if options.output not in (None, "-"):
-        check_place(str(options.output))
-        if is_picture(str(options.output)):
+    if options.output is not None and options.output != "-":
+        check_place(options.output)
+        if is_picture(options.output):
             raise UsageError(
-                f"{printable(str(options.output))} is a picture, which the results would overwrite",
+                f"{printable(options.output)} is a picture, which the results would overwrite",
                 hint="-o takes the file for the results; pictures are given without an option",
             )
+        if options.files_from is not None and _same_file(options.output, options.files_from):
+            raise UsageError(f"{printable(options.output)} is the list, which the results would overwrite")
     tally = Tally(options.fail_below)
     progress = Progress(env, inputs.total)
     with second_interrupt_exits(), warnings.catch_warnings():
@@ -136,6 +138,13 @@ def run_score(options: ScoreOptions, env: Environment) -> ExitCode:
     tally.unreadable = len(inputs.unreadable)
     _report(options, env, inputs, tally)
     return tally.exit_code(strict_inputs=options.strict_inputs, exit_zero=options.exit_zero)
+
+
+def _same_file(one: str, other: str) -> bool:
+    try:
+        return Path(one).samefile(other)
+    except OSError:
+        return False
 
 
 def _predictions(

@@ -29,7 +29,7 @@ Examples:
   find . -name '*.jpg' -print0 | iqa score -0 - --format jsonl
 
 The score is 100 times the mean opinion score (MOS, 0 to 1) that people are
-predicted to give; 'iqa models show mfenet' tells what it was measured against.
+predicted to give. See 'iqa models show mfenet' for what it was measured on.
 The spread is the standard deviation of the scores of the crops, in points.
 In the table, 'above 70 %' means that people's scores of 70 % of the pictures
 that the weight was trained on are lower (given from 1 to 99 %).

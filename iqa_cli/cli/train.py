@@ -10,14 +10,29 @@ from typing import Annotated, Any
 import typer
 
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.long_run import check_name, check_pristine_folder, command_line, interruptible, pairs
+from iqa_cli.cli.long_run import (
+    check_name,
+    check_pristine_folder,
+    command_line,
+    given_flags,
+    interruptible,
+    pairs,
+)
+from iqa_cli.cli.output import Output
+from iqa_cli.cli.run_progress import run_progress
 from iqa_cli.errors import UsageError
-from iqa_cli.text import printable
+from iqa_cli.text import one_line
 from iqa_cli.training.config import TrainConfig
+from iqa_cli.training.launch import is_main_process
+from iqa_cli.training.options import RunOptions, resolve
+from iqa_cli.training.presets import DEFAULT, PRESETS
+from iqa_cli.training.summary import summary_table
 
 _SETTINGS = [entry.name for entry in fields(TrainConfig) if not entry.name.startswith("network")]
-#: Kind of start of the distortion branch -> the option that gives it.
-_DAN_STARTS = {"imagenet": "--resnet50", "contrastive": "--dan"}
+_PRESETS = "\n".join(
+    textwrap.fill(f"{name}: {entry.summary}", 76, initial_indent="  ", subsequent_indent="    ")
+    for name, entry in PRESETS.items()
+)
 _HELP = f"""\b
 Train a network on human opinion scores.
 
@@ -27,6 +42,9 @@ Examples:
   iqa train mfenet --data csv --root my-photos/ --start mfenet --choose-share 0.1
   iqa train mfenet --data biq2021 --root biq2021/ \\
     --qen runs/qen/qen.safetensors --dan runs/dan/dan.safetensors
+  iqa train mfenet --preset paper --data kadid10k --splits 10 \\
+    --qen van_b2.safetensors --dan runs/dan/dan.safetensors
+  iqa train mfenet --config runs/small/config.toml --set seed=1 -o runs/again
 
 \b
 Weights are fitted to the part --fit; the epoch, the pooling and the
@@ -36,19 +54,59 @@ checkpoints, and gets the finished NAME.safetensors. The same command again
 resumes a run; Ctrl-C saves it first.
 
 \b
+With --splits N nothing of this is taken from the database: split i is drawn
+in whole groups (one reference, near-duplicates) with the seed of --set + i
+into parts to fit, to choose and to measure on, as iqa data split draws them,
+and trained in its own folder. The test part is measured once, at the end; a
+row for each split, median and spread go to stdout, splits.csv and
+splits.json. With --fit, only that part of the database is divided.
+
+\b
+Presets; --config goes before them, and every option before that:
+{_PRESETS}
+
+\b
 {textwrap.fill(f"--set takes {', '.join(_SETTINGS)}.", 76)}
 """
 
 
 def train(
     context: typer.Context,
-    network: Annotated[str, typer.Argument(metavar="[NETWORK]", help="Network to train.")] = "mfenet",
-    dataset: Annotated[
-        str, typer.Option("--data", "--dataset", metavar="NAME", help="Database to train on: iqa data list.")
-    ] = "biq2021",
-    root: Annotated[
+    network: Annotated[
+        str | None, typer.Argument(metavar="[NETWORK]", help="Network to train; mfenet if not given.")
+    ] = None,
+    config: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Its folder; else that of the config file, or $IQA_DATA/NAME."),
+        typer.Option(metavar="FILE", help="TOML with tables run, network and train; runs leave one."),
+    ] = None,
+    preset: Annotated[str, typer.Option(metavar="NAME", help="Settings to begin from; see above.")] = DEFAULT,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--data",
+            "--dataset",
+            metavar="NAME",
+            help="Database to train on (iqa data list), once or more; biq2021 if not given.",
+        ),
+    ] = None,
+    root: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DIR", help="Its folder, or NAME=DIR; else of the config file of iqa, or $IQA_DATA/NAME."
+        ),
+    ] = None,
+    scale: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            "--range", metavar="LOW HIGH", help="Scale of the scores of a csv; else their extremes."
+        ),
+    ] = None,
+    order: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Of this further --data only the order of opinions counts."),
+    ] = None,
+    split_file: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="Parts as iqa data split has written them.")
     ] = None,
     fit: Annotated[
         str | None, typer.Option(metavar="PART", help="The part that is fitted; train if not given.")
@@ -60,9 +118,18 @@ def train(
     choose_share: Annotated[
         float | None,
         typer.Option(
-            metavar="SHARE", help="Instead of --choose: hold out this share of --fit, whole groups, seeded."
+            metavar="SHARE",
+            help="Instead of --choose: hold out this share of --fit, whole groups, seeded; with --splits, of "
+            "all pictures (0.1 if not given).",
         ),
     ] = None,
+    splits: Annotated[
+        int,
+        typer.Option(metavar="N", help="Draw N splits, train and measure on each, print the median."),
+    ] = 0,
+    test_share: Annotated[
+        float, typer.Option(metavar="SHARE", help="With --splits: the share that is measured on.")
+    ] = 0.2,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Run folder.")] = Path(
         "runs/mfenet"
     ),
@@ -74,14 +141,14 @@ def train(
         list[str] | None, typer.Option("--net", metavar="KEY=VALUE", help="A field of the network's config.")
     ] = None,
     resnet50: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             metavar="FILE",
             help="int8 ImageNet ResNet-50 (.npz) to start the DAN from, with --net dan=imagenet.",
         ),
     ] = None,
     dan: Annotated[
-        Path | None,
+        str | None,
         typer.Option(metavar="FILE", help="A dan.safetensors of iqa pretrain dan to start the DAN from."),
     ] = None,
     start: Annotated[
@@ -91,164 +158,107 @@ def train(
         ),
     ] = None,
     qen: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="VAN weights (.safetensors) to start the QEN from.")
+        str | None, typer.Option(metavar="FILE", help="VAN weights (.safetensors) to start the QEN from.")
     ] = None,
     qen_pristine: Annotated[
-        Path | None,
+        str | None,
         typer.Option(metavar="DIR", help="The --pristine of that start: its hashes go on the card too."),
     ] = None,
     dan_pristine: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The same for the start --dan.")
+        str | None, typer.Option(metavar="DIR", help="The same for the start --dan.")
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Refuse to begin anew: there must be a run to go on with.")
+    ] = False,
     max_steps: Annotated[int | None, typer.Option(min=1, help="Stop early: a dry run.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads, of the network and of decoding.")
     ] = None,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes that make the crops, instead of threads (Linux).")
+    ] = 0,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write event files too; needs the package tensorboard.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only errors on stderr.")] = False,
 ) -> None:
     env: Environment = context.obj
-    env.quiet |= quiet
-    given, chosen_net = pairs(settings, "--set"), pairs(net, "--net")
-    check_name(name)
-    if qen_pristine is not None and qen is None:
-        raise UsageError("--qen-pristine says what the start --qen has seen, which is not given")
-    if dan_pristine is not None and dan is None:
-        raise UsageError("--dan-pristine says what the start --dan has seen, which is not given")
-    if start is not None and qen is not None:
-        raise UsageError("--start holds a QEN already; leave --qen out")
-    if dan is not None and resnet50 is not None:
-        raise UsageError("--dan and --resnet50 exclude each other")
+    # Of the processes of `accelerate launch`, one speaks.
+    env.quiet |= quiet or not is_main_process()
+    request = resolve(config, _run_flags(context), network, pairs(settings, "--set"), pairs(net, "--net"))
+    run = request.run
+    check_name(run.name)
+    if run.splits and max_steps:
+        raise UsageError("--max-steps is a dry run of one training; leave --splits out")
+    if resume and not any(output.glob("split*/last.pt" if run.splits else "last.pt")):
+        raise UsageError(
+            f"--resume: {one_line(output)} holds no checkpoint",
+            hint="without --resume, the same command begins",
+        )
     with interruptible(env):
         import torch
 
-        from iqa_cli.datasets.registry import read_database
-        from iqa_cli.networks.registry import build
+        from iqa_cli.scoring.device import choose_device
         from iqa_cli.training.checkpoint import check_folder
-        from iqa_cli.training.crops import check_pictures
-        from iqa_cli.training.finish import finish
-        from iqa_cli.training.loop import train as run_training
-        from iqa_cli.training.parts import choose_parts
-        from iqa_cli.training.provenance import check_pristine, licence, read_recipe, starting_points
-        from iqa_cli.training.starts import file_sha256, load_qen, load_resnet50_int8
-        from iqa_cli.training.starts_dan import load_dan, network_fields, read_dan_recipe
-        from iqa_cli.training.warmstart import load_warm_start
+        from iqa_cli.training.devices import Machine
+        from iqa_cli.training.job import Job, configs_of
+        from iqa_cli.training.parts import Source, choose_parts
+        from iqa_cli.training.protocol import train_weight
+        from iqa_cli.training.sources import given_roots, read_databases
 
         if threads:
             torch.set_num_threads(threads)
-        start_of_dan = "imagenet" if resnet50 else "contrastive" if dan else "weight" if start else None
-        if start:
-            chosen_net = {**_config_of(start, network), **chosen_net}
-        if dan:
-            chosen_net = {**chosen_net, **network_fields(read_dan_recipe(dan))}
-        config, policy = _config(network, given, chosen_net, start_of_dan)
+        where = choose_device(device)
+        # A network on the CPU needs its threads itself.
+        makers = torch.get_num_threads() if where.type == "cuda" else 1
+        typed, policy = configs_of(request)
         check_folder(output)
-        database = read_database(dataset, root)
-        fitted, chosen = choose_parts(database, fit, choose, choose_share, config.seed)
-        check_pictures([r.path for r in fitted], "the part to fit")
-        check_pictures([r.path for r in chosen], "the part to choose on")
-        pristine = check_pristine_folder(qen_pristine, "--qen-pristine")
-        dan_sources = check_pristine_folder(dan_pristine, "--dan-pristine")
-        torch.manual_seed(config.seed)
-        model: Any = build(network, config.network_config)
-        warm = load_warm_start(model, start, ("dan.",) if dan or resnet50 else ()) if start else None
-        if resnet50 is not None:
-            load_resnet50_int8(model.dan.resnet, resnet50)
-        if dan is not None:
-            check_pristine("--dan", load_dan(model.dan, dan), dan_sources)
-        if qen is not None:
-            load_qen(model.qen, qen)
-            check_pristine("--qen", read_recipe(qen), pristine)
-        points = [warm.point] if warm else []
-        points += starting_points(qen, resnet50, dan, fitted, chosen, pristine, dan_sources)
-        notes = [f"dry run: ended after {max_steps} steps at the latest"] if max_steps else []
-        for point in points:
-            if "not_hashed" in point:
-                notes.append(f"start of {point['branch']}: {point['not_hashed']}")
-                env.note(notes[-1])
-        origin = {
-            "dataset": dataset,
-            "starts": {
-                "--qen": file_sha256(qen) if qen else None,
-                "--resnet50": file_sha256(resnet50) if resnet50 else None,
-                "--dan": file_sha256(dan) if dan else None,
-                "--start": file_sha256(warm.path) if warm else None,
-            },
-        }
-        state = run_training(config, model, fitted, chosen, policy, output, env.note, max_steps, origin)
-        facts = {
-            "command": command_line(context),
-            "starting_points": points,
-            "licence": licence(dataset, points, sorted({*pristine, *dan_sources})),
-            "notes": notes,
-        }
-        path = output / f"{name}.safetensors"
-        further = sorted({*pristine, *dan_sources})
-        before = warm.hashes if warm else []
-        finish(config, model, state, database, fitted, chosen, policy, path, facts, further, before, env.note)
-
-
-def _config_of(start: str, network: str) -> dict[str, Any]:
-    """The network's fields on the card of a finished weight.
-
-    Raises:
-        UsageError: It is of another network.
-        WeightsError: It is missing or damaged.
-    """
-    from iqa_cli.finding import find_weights
-    from iqa_cli.weights import read_card
-
-    card = read_card(find_weights(start))
-    if card.network != network:
-        raise UsageError(f"--start: {printable(start)} is a {printable(card.network)}, not a {network}")
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in card.config.items()}
-
-
-def _config(
-    network: str, settings: dict[str, Any], net: dict[str, Any], start_of_dan: str | None
-) -> tuple[TrainConfig, Any]:
-    """The settings and the size policy, all of it checked.
-
-    Raises:
-        UsageError: A name is unknown, a value does not fit, or two of them contradict each other.
-    """
-    from iqa_cli.images.policy import SizePolicy
-    from iqa_cli.networks.registry import NETWORKS, config_class
-    from iqa_cli.training.fields import from_options, nearest
-    from iqa_cli.training.starts import INT8_STRIDES
-
-    for key, option in (("network", "the network's name as argument"), ("network_config", "--net KEY=VALUE")):
-        if key in settings:
-            raise UsageError(f"--set {key}=... is not a setting of the training", hint=f"give {option}")
-    if network not in NETWORKS:
-        raise UsageError(f"there is no network {network!r}", hint=nearest(network, NETWORKS))
-    typed = from_options(config_class(network), net, "--net")
-    dan = getattr(typed, "dan", "none")
-    if start_of_dan in _DAN_STARTS:
-        option = _DAN_STARTS[start_of_dan]
-        if dan == "none":
-            raise UsageError(f"{option} starts a branch that this config does not have")
-        if dan != start_of_dan:
-            raise UsageError(
-                f"{option} is a start of the kind {start_of_dan}, and the config says dan={dan}",
-                hint=f"add --net dan={start_of_dan}",
-            )
-        if net.setdefault("dan_strides", INT8_STRIDES) != INT8_STRIDES:
-            raise UsageError(
-                f"--net dan_strides={net['dan_strides']} contradicts {option}, whose weights need "
-                f"{INT8_STRIDES} strides",
-                hint="leave dan_strides out",
-            )
-    elif dan != "none" and start_of_dan is None:
-        raise UsageError(
-            f"the distortion branch (dan={dan}) is frozen and needs weights to start from",
-            hint="give --dan FILE, or --resnet50 FILE with --net dan=imagenet, or leave the branch out with "
-            "--net dan=none",
+        bounds = (run.range[0], run.range[1]) if run.range else None
+        roots = given_roots(run.data, run.root)
+        databases = read_databases(run.data, roots, bounds, [Path(file) for file in run.split_file])
+        for database in databases:
+            if database.name == "csv" and bounds is None:
+                env.note(
+                    f"the scale of the opinions is taken to be {database.low:g} to {database.high:g}, "
+                    "their extremes; --range sets it"
+                )
+        job = Job(
+            run,
+            typed,
+            policy,
+            command_line(context),
+            check_pristine_folder(run.path("qen_pristine"), "--qen-pristine"),
+            check_pristine_folder(run.path("dan_pristine"), "--dan-pristine"),
+            max_steps=max_steps,
+            machine=Machine(where, threads=makers, processes=workers),
+            tensorboard=tensorboard,
         )
-    config = from_options(TrainConfig, {**settings, "network": network, "network_config": net}, "--set")
-    try:
-        return config, SizePolicy(crop=config.size)
-    except ValueError as error:
-        raise UsageError(f"--set size={config.size}: {error}") from None
+        if run.splits:
+            from iqa_cli.training.repeat import run_splits
+
+            with run_progress(env) as progress:
+                results = run_splits(job, databases, output, progress.note, progress)
+            if is_main_process():
+                Output(env, None).write(summary_table(results).encode())
+            return
+        parts = [choose_parts(d, run.fit, run.choose, run.choose_share, typed.seed) for d in databases]
+        sources = [Source(d, *both, run.kind_of(d.name)) for d, both in zip(databases, parts, strict=True)]
+        with run_progress(env) as progress:
+            train_weight(job, sources, output, progress.note, progress)
+
+
+def _run_flags(context: typer.Context) -> dict[str, Any]:
+    """Fields of `RunOptions` that were given as flags."""
+    given = given_flags(context)
+    if "scale" in given:
+        given["range"] = given.pop("scale")
+    known = {entry.name for entry in fields(RunOptions)}
+    return {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in given.items()
+        if key in known
+    }
 
 
 train.__doc__ = _HELP

@@ -47,7 +47,8 @@ def find_root(name: str, root: Path | None = None) -> Path:
         return Path(above) / name
     raise UsageError(
         f"where is {name}?",
-        hint=f"give --root DIR, or set IQA_DATA to the folder above it, or name it in {one_line(config_path())}",
+        hint="give --root DIR, or set IQA_DATA to the folder above it, or name it in "
+        f"{one_line(config_path())}",
     )
 
 

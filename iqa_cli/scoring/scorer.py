@@ -34,6 +34,8 @@ from iqa_cli.scoring.pooling import CropScores, pool
 _log = logging.getLogger("iqa_cli")
 
 MAX_PIXELS = 250_000_000
+# torch starts as many as it is told, until the system has no more.
+MAX_THREADS = 1024
 
 Labelled: TypeAlias = "Source | tuple[str, Source]"
 
@@ -67,6 +69,8 @@ def load(
     for label, value in (("batch_size", batch_size), ("threads", threads)):
         if value is not None and value < 1:
             raise UsageError(f"{label} must be at least 1, not {value}")
+    if threads is not None and threads > MAX_THREADS:
+        raise UsageError(f"threads must be at most {MAX_THREADS:,}, not {threads:,}")
     chosen = choose_device(device)
     dtype = choose_precision(precision)
     if threads is not None:

@@ -246,6 +246,11 @@ def _unusable(path: Path, error: Exception) -> WeightsError:
     )
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
+    # torch tells of a full disk by positions in its archive; what the system said of it is behind that.
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, OSError):
+        behind = behind.__cause__ or behind.__context__
+    error = behind or error
     text = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
     return one_line(text.splitlines()[0])[:200]

@@ -16,6 +16,17 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from iqa_cli.errors import UsageError
 from iqa_cli.text import one_line
 
+_KINDS = {
+    int: "a whole number",
+    float: "a finite number",
+    bool: "true or false",
+    str: "a text",
+    list: "a list",
+    tuple: "a list",
+    dict: "a table",
+    type(None): "none",
+}
+
 
 def number(
     default: float,
@@ -69,8 +80,7 @@ def check_type(name: str, hint: Any, value: Any) -> None:
     kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     if any(_fits(kind, value) for kind in kinds):
         return
-    names = {int: "a whole number", float: "a finite number", bool: "true or false", str: "a text"}
-    wanted = " or ".join(names.get(kind, getattr(kind, "__name__", str(kind))) for kind in kinds)
+    wanted = " or ".join(_KINDS.get(get_origin(kind) or kind, str(kind)) for kind in kinds)
     raise ValueError(f"{name} must be {wanted}, not {_shown(value)}")
 
 

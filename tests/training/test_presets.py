@@ -63,7 +63,10 @@ def test_the_optimiser_decays_as_its_name_says(name: str, decoupled: bool) -> No
     change = before - weight.detach()
     # Decay apart from the gradient is proportional to the weight; as L2, Adam makes steps of one size of it.
     expected = 0.01 * 0.1 * before if decoupled else 0.01 * before.sign()
-    assert torch.allclose(change, expected, atol=1e-6, rtol=1e-3)
+    # Of a weight next to nothing, the epsilon of Adam leaves less than a whole step.
+    plain = before.abs() > 1e-4
+    assert plain.any()
+    assert torch.allclose(change[plain], expected[plain], atol=1e-6, rtol=2e-3)
 
 
 def test_a_run_from_before_a_setting_is_resumed_at_its_default(tmp_path: Path) -> None:

@@ -1,0 +1,287 @@
+"""What `iqa train` is asked to do, typed: defaults, then a preset, then a config file, then the flags.
+
+A config file is TOML with three tables. Every run leaves one in its folder that repeats it.
+
+    [run]
+    data = ["csv"]
+    root = ["my-photos"]
+    choose_share = 0.2
+
+    [network]
+    name = "mfenet"
+    van = "b0"
+
+    [train]
+    epochs = 4
+
+Imports no torch.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from iqa_cli.errors import UsageError
+from iqa_cli.text import one_line
+from iqa_cli.training.config import TrainConfig
+from iqa_cli.training.fields import check_fields, from_options, nearest, number
+from iqa_cli.training.presets import DEFAULT, preset
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+TABLES = ("run", "network", "train")
+#: Share of the pictures that chooses in each of several splits. With the usual share for measuring, the parts
+#: are those that `iqa data split` draws.
+SPLITS_CHOOSE_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What is trained on and from; the table `[run]`, whose keys are the long flags of `iqa train`.
+
+    Attributes:
+        preset: Key of `iqa_cli.training.presets.PRESETS`.
+        data: Databases, the first of which gives the scale of the scores.
+        root: Folder of the one database, or NAME=DIR for each.
+        order: Those of them of which only the order of the opinions counts.
+        range: Lowest and highest score of a csv.
+        split_file: Files of `iqa data split`, at most one for a database.
+        fit: Part that is fitted; with `splits`, the part that is divided.
+        choose: Part that chooses and calibrates.
+        choose_share: Share of what is fitted that is held out to choose on; with `splits`, of all pictures,
+            `SPLITS_CHOOSE_SHARE` if not given.
+        splits: Random splits to train and measure on; 0 for one training on the parts as they are.
+        test_share: Share of the pictures that each of these splits measures on.
+        start: Finished weight to go on from.
+        qen: Start of the QEN.
+        dan: Start of the DAN made by `iqa pretrain dan`.
+        resnet50: ImageNet start of the DAN.
+        qen_pristine: Photographs that the start `qen` has seen.
+        dan_pristine: Photographs that the start `dan` has seen.
+        name: Name of the finished weight.
+
+    Raises:
+        ValueError: A field is of the wrong type or out of its range, or two contradict each other.
+    """
+
+    preset: str = DEFAULT
+    data: list[str] = field(default_factory=lambda: ["biq2021"])
+    root: list[str] = field(default_factory=list)
+    order: list[str] = field(default_factory=list)
+    range: list[float] | None = None
+    split_file: list[str] = field(default_factory=list)
+    fit: str | None = None
+    choose: str | None = None
+    choose_share: float | None = None
+    splits: int = number(0, at_least=0, at_most=1000)
+    test_share: float = number(0.2, above=0, below=1)
+    start: str | None = None
+    qen: str | None = None
+    dan: str | None = None
+    resnet50: str | None = None
+    qen_pristine: str | None = None
+    dan_pristine: str | None = None
+    name: str = "mfenet"
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        for key in ("data", "root", "order", "split_file"):
+            if not all(isinstance(entry, str) and entry for entry in getattr(self, key)):
+                raise ValueError(f"{key} must be a list of texts")
+        if self.range is not None and len(self.range) != 2:
+            raise ValueError("range must be the lowest and the highest score")
+        if not self.data:
+            raise ValueError("data names no database")
+        for refused, why in self._contradictions():
+            if refused:
+                raise ValueError(why)
+
+    def _contradictions(self) -> list[tuple[Any, str]]:
+        return [
+            (
+                self.qen_pristine and not self.qen,
+                "--qen-pristine says what the start --qen has seen, which is not given",
+            ),
+            (
+                self.dan_pristine and not self.dan,
+                "--dan-pristine says what the start --dan has seen, which is not given",
+            ),
+            (set(self.order) - set(self.data), "--order names a database that --data does not"),
+            (self.data[0] in self.order, "the first --data gives the scale; --order is for further ones"),
+            (self.start and self.qen, "--start holds a QEN already; leave --qen out"),
+            (self.dan and self.resnet50, "--dan and --resnet50 exclude each other"),
+            (self.splits and self.choose, "--splits draws its own part to choose on; leave --choose out"),
+            (self.splits and self.split_file, "--splits draws its own splits; leave --split-file out"),
+            (
+                self.splits and not 0 < self.drawn_shares["train"] < 1,
+                "--test-share and --choose-share leave nothing to fit",
+            ),
+        ]
+
+    @property
+    def drawn_shares(self) -> dict[str, float]:
+        """Part -> share of the pictures, of each of several splits."""
+        choose = SPLITS_CHOOSE_SHARE if self.choose_share is None else self.choose_share
+        return {"train": round(1 - choose - self.test_share, 9), "calib": choose, "test": self.test_share}
+
+    @property
+    def start_of_dan(self) -> str | None:
+        """The kind of start of the distortion branch: "imagenet", "contrastive", "weight" or None."""
+        return (
+            "imagenet" if self.resnet50 else "contrastive" if self.dan else "weight" if self.start else None
+        )
+
+    def kind_of(self, name: str) -> Literal["mos", "order"]:
+        """Whether the opinions of a database are a scale or an order."""
+        return "order" if name in self.order else "mos"
+
+    def path(self, key: str) -> Path | None:
+        """A field that names a file or folder."""
+        value = getattr(self, key)
+        return None if value is None else Path(value)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run as asked for, before its starts are opened.
+
+    Attributes:
+        run: The table `[run]`.
+        network: Name of the network.
+        settings: Fields of `TrainConfig` that are not at their default.
+        preset_fields: What the preset says of the network's config; a start's own config goes before it.
+        fields: What the config file and the flags say of it.
+    """
+
+    run: RunOptions
+    network: str
+    settings: dict[str, Any]
+    preset_fields: dict[str, Any]
+    fields: dict[str, Any]
+
+
+def resolve(
+    file: Path | None,
+    flags: Mapping[str, Any],
+    network: str | None,
+    settings: Mapping[str, Any],
+    net: Mapping[str, Any],
+) -> Request:
+    """Lay preset, config file and flags over each other.
+
+    Args:
+        file: A config file, or None.
+        flags: Fields of `RunOptions` that were given as flags.
+        network: The argument, None where it was left out.
+        settings: Values of `--set`.
+        net: Values of `--net`.
+
+    Raises:
+        UsageError: The file cannot be used, a name is unknown, or a value does not fit.
+    """
+    tables = read_config_file(file) if file is not None else {}
+    told = f"--config {one_line(file)}" if file is not None else "--config"
+    written = dict(tables.get("run", {}))
+    from_options(RunOptions, written, f"{told} [run]")
+    try:
+        run = RunOptions(**{**written, **flags})
+    except ValueError as error:
+        raise UsageError(_as_flag(str(error))) from None
+    chosen = preset(run.preset)
+    in_file = dict(tables.get("network", {}))
+    named = in_file.pop("name", None)
+    if named is not None and not isinstance(named, str):
+        raise UsageError(f"{told} [network]: name must be a text")
+    trained = dict(tables.get("train", {}))
+    for key in ("network", "network_config"):
+        if key in trained:
+            raise UsageError(
+                f"{told} [train]: {key} is not a setting",
+                hint="it has a table, [network]",
+            )
+    from_options(TrainConfig, trained, f"{told} [train]")
+    return Request(
+        run=run,
+        network=network or named or "mfenet",
+        settings={**chosen.settings, **trained, **settings},
+        preset_fields=dict(chosen.network),
+        fields={**_frozen(in_file), **net},
+    )
+
+
+def read_config_file(path: Path) -> dict[str, dict[str, Any]]:
+    """The tables of a config file.
+
+    Raises:
+        UsageError: It cannot be read, is no TOML, or has something besides the tables.
+    """
+    shown = one_line(path)
+    try:
+        with path.open("rb") as file:
+            content = tomllib.load(file)
+    except (OSError, ValueError) as error:
+        reason = one_line(getattr(error, "strerror", None) or str(error))
+        raise UsageError(f"--config: cannot read '{shown}': {reason}") from None
+    for key, value in content.items():
+        if key not in TABLES:
+            raise UsageError(
+                f"--config {shown}: there is no table [{one_line(key)}]", hint=nearest(key, TABLES)
+            )
+        if not isinstance(value, dict):
+            raise UsageError(
+                f"--config {shown}: {key} is no table", hint=f"write [{key}], then lines KEY = VALUE"
+            )
+    return content
+
+
+def config_text(run: RunOptions, config: TrainConfig, network: Mapping[str, Any]) -> str:
+    """A config file that `read_config_file` reads.
+
+    Args:
+        run: The table `[run]`; what is None is left out.
+        config: The settings.
+        network: All fields of the network's config.
+    """
+    settings = config.to_dict()
+    del settings["network_config"]
+    tables = {
+        "run": asdict(run),
+        "network": {"name": settings.pop("network"), **network},
+        "train": settings,
+    }
+    lines = ["# Written by iqa train. iqa train --config FILE -o FOLDER does the same again."]
+    for name, values in tables.items():
+        lines += ["", f"[{name}]"]
+        lines += [f"{key} = {_toml(value)}" for key, value in values.items() if value is not None]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, str):
+        # A JSON text is a TOML text, but for DEL, which TOML wants escaped.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return repr(value)
+
+
+def _frozen(values: dict[str, Any]) -> dict[str, Any]:
+    """Lists as tuples, which the configs of networks have."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+
+
+def _as_flag(message: str) -> str:
+    """What a check says of a field, with the field as its flag."""
+    word, space, rest = message.partition(" ")
+    known = {entry.name for entry in fields(RunOptions)}
+    return f"--{word.replace('_', '-')}{space}{rest}" if word in known else message

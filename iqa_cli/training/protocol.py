@@ -1,0 +1,141 @@
+"""One training from its starts to the finished weight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from iqa_cli.networks.registry import build
+from iqa_cli.training.checkpoint import claim_folder, write_text
+from iqa_cli.training.crops import check_pictures
+from iqa_cli.training.description import describe_run
+from iqa_cli.training.devices import Machine
+from iqa_cli.training.finish import finish
+from iqa_cli.training.job import Job
+from iqa_cli.training.launch import is_main_process, process_count
+from iqa_cli.training.loop import LATER, train
+from iqa_cli.training.mixture import Part
+from iqa_cli.training.options import config_text
+from iqa_cli.training.parts import Source
+from iqa_cli.training.provenance import check_pristine, licence, read_recipe, starting_points
+from iqa_cli.training.runlog import Log, Progress
+from iqa_cli.training.starts import file_sha256, load_qen, load_resnet50_int8
+from iqa_cli.training.starts_dan import load_dan
+from iqa_cli.training.warmstart import WarmStart, load_warm_start
+
+#: The resolved options and settings of a run, in its folder; `iqa train --config` takes them.
+CONFIG_NAME = "config.toml"
+
+
+def train_weight(
+    job: Job, sources: Sequence[Source], folder: Path, log: Log, progress: Progress | None = None
+) -> Path:
+    """Train a network, or resume the run in `folder`, and write its weight there.
+
+    Args:
+        job: What is wanted.
+        sources: Databases and their parts; the first gives the scale of the scores.
+        folder: Of the run.
+        log: Takes a line now and then.
+        progress: Told how far it is.
+
+    Returns:
+        The weight's file; of several processes of `accelerate launch`, the main one writes it.
+
+    Raises:
+        IqaError: Of the kind that `iqa_cli.training.loop.train` says; or a start cannot be used.
+        KeyboardInterrupt: After the checkpoint has been saved.
+    """
+    for source in sources:
+        check_pictures([r.path for r in source.fit], f"{source.database.name}, the part to fit")
+        check_pictures([r.path for r in source.choose], f"{source.database.name}, the part to choose on")
+    run, config = job.run, job.config
+    torch.manual_seed(config.seed)
+    network: Any = build(config.network, config.network_config)
+    warm = _load_starts(job, network)
+    anchor, *others = sources
+    further = [Part(other.database.name, other.kind, other.fit, other.choose) for other in others]
+    qen, dan, resnet50 = run.path("qen"), run.path("dan"), run.path("resnet50")
+    parts = [(source.fit, source.choose) for source in sources]
+    points = [warm.point] if warm else []
+    points += starting_points(qen, resnet50, dan, parts, job.pristine, job.dan_pristine)
+    dry = [f"dry run: ended after {job.max_steps} steps at the latest"] if job.max_steps else []
+    notes = [*dry, *job.notes]
+    for point in points:
+        if "not_hashed" in point:
+            notes.append(f"start of {point['branch']}: {point['not_hashed']}")
+            log(notes[-1])
+    origin = {"dataset": anchor.database.name, "starts": start_hashes(job, warm.path if warm else None)}
+    if is_main_process():
+        # The loop claims the folder for itself too; what a run was asked to do is to be read from its start.
+        record = describe_run(config, network, anchor.fit, anchor.choose, origin, further)
+        claim_folder(folder, record, log, LATER)
+        write_text(folder / CONFIG_NAME, config_text(run, config, network.config.to_dict()))
+    state = train(
+        config,
+        network,
+        anchor.fit,
+        anchor.choose,
+        job.policy,
+        folder,
+        log,
+        job.max_steps,
+        origin,
+        further=further,
+        machine=job.machine,
+        progress=progress,
+        tensorboard=job.tensorboard,
+    )
+    path = folder / f"{run.name}.safetensors"
+    if not is_main_process():
+        return path
+    pictures = sorted({*job.pristine, *job.dan_pristine})
+    facts = {
+        "command": job.command,
+        "preset": run.preset,
+        "device": device_text(job.machine),
+        "starting_points": points,
+        "licence": licence([source.database.name for source in sources], points, pictures),
+        "notes": notes,
+    }
+    before = warm.hashes if warm else []
+    finish(config, network, state, sources, job.policy, path, facts, pictures, before, log)
+    return path
+
+
+def device_text(machine: Machine) -> str:
+    """Where a run computes, for its card: "cpu, 2 threads", "NVIDIA H200, 4 processes"."""
+    if machine.device.type == "cuda":
+        name, each = torch.cuda.get_device_name(machine.device), ""
+    else:
+        threads = torch.get_num_threads()
+        name, each = machine.device.type, f", {threads} thread{'s' if threads > 1 else ''}"
+    processes = process_count()
+    return f"{name}{each}" + (f", {processes} processes" if processes > 1 else "")
+
+
+def _load_starts(job: Job, network: Any) -> WarmStart | None:
+    """Fill the network from the starts of a job."""
+    run = job.run
+    warm = None
+    if run.start is not None:
+        warm = load_warm_start(network, run.start, ("dan.",) if run.dan or run.resnet50 else ())
+    if run.resnet50 is not None:
+        load_resnet50_int8(network.dan.resnet, Path(run.resnet50))
+    if run.dan is not None:
+        check_pristine("--dan", load_dan(network.dan, Path(run.dan)), job.dan_pristine)
+    if run.qen is not None:
+        load_qen(network.qen, Path(run.qen))
+        check_pristine("--qen", read_recipe(Path(run.qen)), job.pristine)
+    return warm
+
+
+def start_hashes(job: Job, warm: Path | None) -> dict[str, str | None]:
+    """Option -> SHA-256 of the start that it names, or None; `warm` is the file of `--start`."""
+    files = {f"--{key}": job.run.path(key) for key in ("qen", "resnet50", "dan")}
+    return {option: file_sha256(path) if path else None for option, path in files.items()} | {
+        "--start": file_sha256(warm) if warm else None
+    }
