@@ -2,7 +2,7 @@
 
 A thumbnail is made independent of exposure (logarithm, band-pass, unit length) and compared with those of all
 other pictures, and with 15 crops of each of them: a copy that was cropped by up to a fifth of its width or
-height is near one of these crops. All of it is our own choice; docs/duplicates.md has what it finds.
+height is near one of these crops. All of it is our own choice.
 """
 
 from __future__ import annotations

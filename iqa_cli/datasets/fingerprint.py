@@ -4,7 +4,7 @@ The thumbnail finds candidates among thousands of pictures, since comparing two 
 vectors; the local features tell whether two candidates show the same scene. SIFT: D. Lowe, Distinctive image
 features from scale-invariant keypoints, International Journal of Computer Vision 60(2), 2004, as in OpenCV;
 the square root of its histograms: R. Arandjelovic and A. Zisserman, Three things everyone should know to
-improve object retrieval, CVPR 2012. Sizes and thresholds are our own choice, see docs/duplicates.md.
+improve object retrieval, CVPR 2012. Sizes and thresholds are our own choice.
 """
 
 from __future__ import annotations
