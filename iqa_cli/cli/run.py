@@ -102,6 +102,10 @@ def run_score(options: ScoreOptions, env: Environment) -> ExitCode:
         IqaError: Nothing could be scored: wrong usage, no weights, no place for the rows.
         KeyboardInterrupt: Interrupted before the first row could have been written.
     """
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("the folder that this runs in does not exist any more") from None
     inputs = gather(
         list(options.paths),
         env,

@@ -80,6 +80,17 @@ def test_the_list_is_not_overwritten(iqa: Iqa, photos: Photos) -> None:
     assert (folder / "list.txt").read_text() == "a.jpg\n"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a folder in use cannot be removed")
+def test_a_folder_that_was_removed_meanwhile_is_one_line(iqa: Iqa, photos: Photos) -> None:
+    folder = photos("a.jpg")
+    (folder / "gone").mkdir()
+    os.chdir("gone")  # photos goes back
+    (folder / "gone").rmdir()
+    result = iqa("score", folder / "a.jpg")
+    assert (result.code, result.out) == (ExitCode.USAGE, b"")
+    assert result.err == "iqa: error: the folder that this runs in does not exist any more\n"
+
+
 class Endless:
     """A list that is one name without an end, such as /dev/urandom may be."""
 
