@@ -23,7 +23,8 @@ class Prediction:
         score: 0 to 100, higher is better: 100 x MOS on the scale the weight was calibrated to. None on
             failure.
         error: One line that says why there is no score. None on success.
-        model: Name of the weight that gave `score`.
+        model: Name of the weight that gave `score`, and all below but `scores` and `errors`; of several the
+            first.
         spread: Standard deviation of the crop scores, in points on the same scale. None on failure.
         width: Width in pixels as displayed (after EXIF orientation), None where unknown.
         height: Height in pixels as displayed, None where unknown.
@@ -32,7 +33,9 @@ class Prediction:
         distortion: The distortion that the distortion-aware branch sees, "pristine" for none; None where it
             is not sure, or was not trained to name any.
         distortion_level: Its level, 1 (just visible) to 5 (severe).
-        scores: Every model's score by name; with one model just that one.
+        scores: Every model's score by name; with one model just that one. None for a model that could not
+            score the picture.
+        errors: Why, by the name of that model; empty where all could. With one model, `error` again.
     """
 
     path: str
@@ -47,6 +50,7 @@ class Prediction:
     distortion: str | None = None
     distortion_level: int | None = None
     scores: dict[str, float | None] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The record as plain values, in the order of the contract, ready for JSON."""
@@ -63,4 +67,5 @@ class Prediction:
             "distortion": self.distortion,
             "distortion_level": self.distortion_level,
             "scores": dict(self.scores),
+            "errors": dict(self.errors),
         }

@@ -9,13 +9,13 @@ it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from iqa_cli.card import Card
 from iqa_cli.checksums import verify_checksum, write_file
-from iqa_cli.errors import WeightsError
+from iqa_cli.errors import UsageError, WeightsError
 from iqa_cli.finding import (
     SEEN_SUFFIX,
     SUFFIX,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 __all__ = [
+    "find_several",
     "find_weights",
     "list_weights",
     "load_network",
@@ -59,6 +60,35 @@ def read_card(path: str | os.PathLike[str]) -> Card:
         WeightsError: The file cannot be read, is not safetensors, is damaged, or has no valid card.
     """
     return _card_of(Path(path), read_header(Path(path)))
+
+
+def find_several(names: Iterable[str | os.PathLike[str]]) -> list[tuple[Path, Card]]:
+    """The files and cards of weights that are to score together.
+
+    Args:
+        names: What `find_weights` takes.
+
+    Raises:
+        WeightsError: As `find_weights` and `read_card`.
+        UsageError: There are none, a weight is given twice, or two have the same name on their cards, which
+            is what their scores would be called.
+    """
+    found: list[tuple[Path, Card]] = []
+    for path in map(find_weights, names):
+        card = read_card(path)
+        for other, its in found:
+            if path.samefile(other):
+                raise UsageError(f"the weight {one_line(path)} is given twice")
+            if its.name == card.name:
+                raise UsageError(
+                    f"{one_line(other)} and {one_line(path)} are both called {one_line(card.name)}, so that "
+                    "their scores could not be told apart",
+                    hint="the name is on the card: iqa train --name gives another one",
+                )
+        found.append((path, card))
+    if not found:
+        raise UsageError("there is no weight to score with")
+    return found
 
 
 def load_state(path: str | os.PathLike[str], *, verify: bool = True) -> tuple[Card, dict[str, Tensor]]:

@@ -66,6 +66,8 @@ class Tally:
         interrupted: Whether the run was stopped by Ctrl-C.
         formula_like: Number of names that a spreadsheet may take for a formula.
         failures: The first few failed records.
+        further: Model -> how many pictures it alone, of several models, could not score though the first
+            one could; and the first of these records.
     """
 
     fail_below: float | None = None
@@ -76,6 +78,7 @@ class Tally:
     interrupted: bool = False
     formula_like: int = 0
     failures: list[Prediction] = field(default_factory=list)
+    further: dict[str, tuple[int, Prediction]] = field(default_factory=dict)
 
     def add(self, prediction: Prediction) -> None:
         """Count one record."""
@@ -86,6 +89,9 @@ class Tally:
                 self.failures.append(prediction)
             return
         self.scored += 1
+        for model in prediction.errors:
+            failed, first = self.further.get(model, (0, prediction))
+            self.further[model] = (failed + 1, first)
         if self.fail_below is not None and shown_score(prediction) < self.fail_below:
             self.below += 1
 
@@ -96,7 +102,7 @@ class Tally:
             return ExitCode.INTERRUPTED
         if exit_zero:
             return ExitCode.OK
-        bad_inputs = bool(self.failed or self.unreadable)
+        bad_inputs = bool(self.failed or self.further or self.unreadable)
         if bad_inputs and (strict_inputs or not self.below):
             return ExitCode.SOME_FAILED
         return ExitCode.BELOW_THRESHOLD if self.below else ExitCode.OK

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,7 +49,7 @@ class ScoreOptions:
     files_from: str | None = None
     max_pixels: int = 250_000_000
     exif: bool = True
-    model: str | None = None
+    models: tuple[str, ...] = ()
     weights: str | None = None
     native: bool = False
     fast: bool = False
@@ -67,10 +67,10 @@ class ScoreOptions:
     exit_zero: bool = False
 
     def __post_init__(self) -> None:
-        pairs = (("native", "fast"), ("top", "bottom"), ("model", "weights"))
+        pairs = (("native", "fast"), ("top", "bottom"), ("models", "weights"))
         for one, other in pairs:
-            if getattr(self, one) not in (None, False) and getattr(self, other) not in (None, False):
-                raise UsageError(f"--{one} and --{other} exclude each other")
+            if getattr(self, one) not in (None, False, ()) and getattr(self, other) not in (None, False):
+                raise UsageError(f"--{one.removesuffix('s')} and --{other} exclude each other")
         if self.fail_below is not None and not (
             math.isfinite(self.fail_below) and 0 <= self.fail_below <= 100
         ):
@@ -132,8 +132,8 @@ def run_score(options: ScoreOptions, env: Environment) -> ExitCode:
             logging.basicConfig(stream=env.stderr, level=logging.INFO, format="%(message)s")
             logging.getLogger("iqa_cli").setLevel(logging.DEBUG)
         try:
-            card, predictions = _predictions(options, inputs, progress)
-            _write_rows(options, env, card, predictions, progress, tally)
+            cards, predictions = _predictions(options, inputs, progress)
+            _write_rows(options, env, cards, predictions, progress, tally)
         except BrokenPipeError:
             # The reader has seen enough, as in `iqa score ... | head`.
             pass
@@ -153,17 +153,19 @@ def _same_file(one: str, other: str) -> bool:
 
 def _predictions(
     options: ScoreOptions, inputs: Inputs, progress: Progress
-) -> tuple[Card, Iterator[Prediction]]:
-    from iqa_cli.weights import find_weights, read_card
+) -> tuple[list[Card], Iterator[Prediction]]:
+    """The cards of the weights, in their order, and the records to come."""
+    from iqa_cli.weights import find_several
 
     # A misspelt name or a damaged file is told before seconds go into importing torch.
-    path = find_weights(Path(options.weights) if options.weights else options.model or DEFAULT_MODEL)
-    card = read_card(path)
-    progress.say(f"loading {printable(card.name)} ...")
-    from iqa_cli.scoring.scorer import load
+    wanted = [Path(options.weights)] if options.weights else options.models or (DEFAULT_MODEL,)
+    found = find_several(wanted)
+    cards = [card for _, card in found]
+    progress.say(f"loading {printable(', '.join(card.name for card in cards))} ...")
+    from iqa_cli.scoring.scorer import load_many
 
-    scorer = load(
-        path,
+    group = load_many(
+        [path for path, _ in found],
         device=options.device,
         precision=options.precision,
         batch_size=options.batch_size,
@@ -172,16 +174,16 @@ def _predictions(
     progress.begin()
     progress.show()
     labelled = ((path, path) for path in inputs.paths)
-    predictions = scorer.score_many(
+    predictions = group.score_many(
         labelled, mode=options.mode, max_pixels=options.max_pixels, exif=options.exif
     )
-    return card, predictions
+    return cards, predictions
 
 
 def _write_rows(
     options: ScoreOptions,
     env: Environment,
-    card: Card,
+    cards: Sequence[Card],
     predictions: Iterator[Prediction],
     progress: Progress,
     tally: Tally,
@@ -191,7 +193,7 @@ def _write_rows(
     output = Output(env, options.output, direct=chosen is Format.jsonl)
     pending: list[Prediction] = []
     try:
-        sink = _sink(chosen, output, options, env, card)
+        sink = _sink(chosen, output, options, env, cards)
         progress.erase()
         sink.start()
         try:
@@ -224,16 +226,18 @@ def _write_rows(
         raise
 
 
-def _sink(chosen: Format, output: Output, options: ScoreOptions, env: Environment, card: Card) -> Sink:
-    models = [card.name]
+def _sink(
+    chosen: Format, output: Output, options: ScoreOptions, env: Environment, cards: Sequence[Card]
+) -> Sink:
+    card, further = cards[0], [other.name for other in cards[1:]]
     if chosen is Format.json:
         return JsonSink(output)
     if chosen is Format.jsonl:
         return JsonLinesSink(output)
     if chosen is Format.csv:
-        return CsvSink(output, models)
+        return CsvSink(output, further)
     if chosen is Format.tsv:
-        return TsvSink(output, models)
+        return TsvSink(output, further)
     from iqa_cli.card import percentile_of, word_for
     from iqa_cli.cli.table import TableSink
 
@@ -242,6 +246,7 @@ def _sink(chosen: Format, output: Output, options: ScoreOptions, env: Environmen
         output,
         lambda score: word_for(score, card),
         (lambda score: percentile_of(score, card)) if card.output.get("percentiles") else None,
+        further,
         colour=on_terminal and env.colour and not env.dumb,
         columns=env.columns,
         encoding=env.stdout_encoding if options.output in (None, "-") else "utf-8",
@@ -267,6 +272,9 @@ def _report(options: ScoreOptions, env: Environment, inputs: Inputs, tally: Tall
             for failure in tally.failures:
                 env.error(ImageError(f"{failure.path}: {failure.error}"))
             env.error(ImageError(f"{tally.failed:,} of {total} could not be scored"))
+    for model, (failed, first) in tally.further.items():
+        shown = f"{first.path}: {first.errors[model]}"
+        env.error(ImageError(f"{model} could not score {count(failed, 'picture')}; the first: {shown}"))
     if tally.below:
         scored = count(tally.scored, "picture")
         env.note(f"{tally.below:,} of {scored} scored below {options.fail_below:g}")

@@ -27,6 +27,7 @@ Examples:
   iqa score photo.jpg
   iqa score -r holiday/ --sort score -o scores.csv
   find . -name '*.jpg' -print0 | iqa score -0 - --format jsonl
+  iqa score -r holiday/ --model mfenet --model mine.safetensors
 
 The score is 100 times the mean opinion score (MOS, 0 to 1) that people are
 predicted to give. See 'iqa models show mfenet' for what it was measured on.
@@ -39,8 +40,11 @@ What is looked at (this is the default; the card of a weight has its own):
 
 Rows of csv, tsv (without a header), json and jsonl have the fields
 {", ".join(COLUMNS)}
-(json and jsonl also scores, by model). A picture that cannot be scored is a
-row with an error and no score.
+A picture that cannot be scored is a row with an error and no score.
+json and jsonl also have scores, by model, and errors, by model where there is
+one. With several --model, each picture is decoded once; the fields above are
+of the first, by whose score rows are sorted, chosen and compared with
+--fail-below; csv and tsv get a column scores.NAME for each further one.
 
 Exit codes: 0 all scored, 1 a score under --fail-below, 2 wrong usage,
 3 some pictures could not be scored, 4 weights not available, 130 interrupted.
@@ -92,10 +96,10 @@ def score(
         bool, typer.Option("--no-exif", help="Ignore the EXIF orientation.", rich_help_panel="Inputs")
     ] = False,
     model: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Weight to use; see 'iqa models'. Default: mfenet.",
+            help="Weight to use, or a file of one; see 'iqa models'. Several may be given. Default: mfenet.",
             rich_help_panel="Scoring",
         ),
     ] = None,
@@ -186,7 +190,7 @@ def score(
         files_from=files_from,
         max_pixels=max_pixels,
         exif=not no_exif,
-        model=model,
+        models=tuple(model or ()),
         weights=weights,
         native=native,
         fast=fast,

@@ -19,7 +19,7 @@ from iqa_cli.cli.output import Output
 from iqa_cli.prediction import Prediction
 from iqa_cli.text import printable
 
-# With several models, a column "scores.<model>" for each comes behind these.
+# With several models, a column "scores.NAME" for each further one comes behind these: `scores` of the JSON.
 COLUMNS = (
     "path",
     "score",
@@ -117,17 +117,22 @@ class JsonSink:
 
 
 class CsvSink:
-    """RFC 4180 with a header, but "\\n" line ends; empty fields for what is unknown."""
+    """RFC 4180 with a header, but "\\n" line ends; empty fields for what is unknown.
 
-    def __init__(self, output: Output, models: Sequence[str]) -> None:
+    Args:
+        output: Where to.
+        further: Names of the models beside the first.
+    """
+
+    def __init__(self, output: Output, further: Sequence[str]) -> None:
         self._output = output
-        self._models = list(models) if len(models) > 1 else []
+        self._further = list(further)
 
     def start(self) -> None:
-        self._write([*COLUMNS, *(f"scores.{model}" for model in self._models)])
+        self._write([*COLUMNS, *(f"scores.{model}" for model in self._further)])
 
     def row(self, prediction: Prediction) -> None:
-        self._write(_cells(prediction, self._models))
+        self._write(_cells(prediction, self._further))
 
     def finish(self) -> None:
         """Nothing comes after the last row."""
@@ -143,25 +148,25 @@ class TsvSink:
     """Tab-separated rows without a header, for cut, sort and awk: the columns of the CSV in the same
     order."""
 
-    def __init__(self, output: Output, models: Sequence[str]) -> None:
+    def __init__(self, output: Output, further: Sequence[str]) -> None:
         self._output = output
-        self._models = list(models) if len(models) > 1 else []
+        self._further = list(further)
 
     def start(self) -> None:
         """Without a header, every line is a picture."""
 
     def row(self, prediction: Prediction) -> None:
-        cells = map(printable, _cells(prediction, self._models))
+        cells = map(printable, _cells(prediction, self._further))
         self._output.write(("\t".join(cells) + "\n").encode())
 
     def finish(self) -> None:
         """Nothing comes after the last row."""
 
 
-def _cells(prediction: Prediction, models: Sequence[str]) -> list[str]:
+def _cells(prediction: Prediction, further: Sequence[str]) -> list[str]:
     record = plain_record(prediction)
     cells = [_cell(name, record[name]) for name in COLUMNS]
-    return cells + [_cell("score", record["scores"].get(model)) for model in models]
+    return cells + [_cell("score", record["scores"].get(model)) for model in further]
 
 
 def _cell(name: str, value: Any) -> str:

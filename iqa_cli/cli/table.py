@@ -1,10 +1,11 @@
 """The table for a person: score, a coloured bar, spread, a word, where the score stands among the training
-pictures, and the name where it is never cut; behind it the distortion that the network names, if any."""
+pictures, the scores of further models, and the name where it is never cut; behind it the distortion that the
+network names, if any."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -18,6 +19,8 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 # A fifth of the scale each, worst first.
 _COLOURS = ("red", "dark_orange", "yellow", "chartreuse3", "green")
 _WORD_CELLS = 9
+_SCORE_CELLS = 6
+_TITLE_CELLS = 16
 
 
 class TableSink:
@@ -27,6 +30,7 @@ class TableSink:
         output: Where to.
         word: The word for a score in points.
         percentile: The share of the training pictures, in %, that a score is above; None without that column.
+        further: Names of the models beside the first, each of which gets a column with its scores.
         colour: Whether escape codes are written.
         columns: Width of the terminal; bars are left out where it is narrow.
         encoding: What the terminal can show.
@@ -37,6 +41,7 @@ class TableSink:
         output: Output,
         word: Callable[[float], str],
         percentile: Callable[[float], float | None] | None = None,
+        further: Sequence[str] = (),
         *,
         colour: bool,
         columns: int = 80,
@@ -45,6 +50,7 @@ class TableSink:
         self._output = output
         self._word = word
         self._percentile = percentile
+        self._further = [(model, _column_title(model)) for model in further]
         self._encoding = encoding
         self._with_bar = columns >= 60
         self._eighths = _EIGHTHS if _can_show(_EIGHTHS, encoding) else None
@@ -68,6 +74,7 @@ class TableSink:
         heading += f"{'spread':<6}  {'':<{_WORD_CELLS}}  "
         if self._percentile is not None:
             heading += "above  "
+        heading += "".join(f"{title:>{_SCORE_CELLS}}  " for _, title in self._further)
         self._line(Text(f"{heading}picture", style="bold"))
 
     def row(self, prediction: Prediction) -> None:
@@ -77,6 +84,9 @@ class TableSink:
             line.append(f"{'failed':>6}  ", style="bold red")
             line.append(name)
             line.append(f": {printable(prediction.error or '')}", style="red")
+            for model, title in self._further:
+                if (value := prediction.scores.get(model)) is not None:
+                    line.append(f"  {title} {value:.2f}")
         else:
             colour = _COLOURS[min(4, max(0, int(prediction.score // 20)))]
             line.append(f"{prediction.score:6.2f}  ", style="bold")
@@ -88,6 +98,11 @@ class TableSink:
             if self._percentile is not None:
                 above = self._percentile(prediction.score)
                 line.append(f"{'' if above is None else f'{above:3.0f} %':5}  ", style="dim")
+            for model, title in self._further:
+                value = prediction.scores.get(model)
+                shown = "failed" if value is None else f"{value:.2f}"
+                cells = max(_SCORE_CELLS, len(title))
+                line.append(f"{shown:>{cells}}  ", style="bold red" if value is None else "")
             line.append(name)
             if prediction.distortion not in (None, PRISTINE):
                 line.append(f"  {prediction.distortion} {prediction.distortion_level}", style="dim")
@@ -108,6 +123,12 @@ class TableSink:
         self._output.write(self._text.getvalue().encode(self._encoding, "backslashreplace"))
         self._text.seek(0)
         self._text.truncate()
+
+
+def _column_title(model: str) -> str:
+    """The name of a model, as far as a column has room for it."""
+    title = printable(model)
+    return title if len(title) <= _TITLE_CELLS else f"{title[: _TITLE_CELLS - 2]}.."
 
 
 def _can_show(text: str, encoding: str) -> bool:

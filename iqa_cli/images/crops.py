@@ -5,10 +5,10 @@ The crops of one background have weights that sum to 1: pooling is a weighted me
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from iqa_cli.errors import ImageError
 from iqa_cli.images.photo import Photo
 from iqa_cli.images.policy import Mode, SizePolicy
 
+# In the order in which the views of a picture are looked at.
 View = Literal["tiles", "whole", "native", "glance"]
 # Gives the rectangle x, y, w, h of a view as uint8 [h, w, 3].
 _Cut = Callable[[int, int, int, int], np.ndarray]
@@ -75,12 +76,37 @@ def iter_crops(photo: Photo, policy: SizePolicy, mode: Mode = "default") -> Iter
         ImageError: if a side is shorter than `policy.min_side`.
         ValueError: for an unknown mode.
     """
-    if min(photo.width, photo.height) < policy.min_side:
+    return (crop for _, crop in iter_shared_crops(photo, [policy], mode))
+
+
+def iter_shared_crops(
+    photo: Photo, policies: Sequence[SizePolicy], mode: Mode = "default"
+) -> Iterator[tuple[int, Crop]]:
+    """The crops of a photo for several policies of one geometry, each cut out once.
+
+    Args:
+        photo: As of `iter_crops`.
+        policies: They differ at most in the shares of the views (`SizePolicy.geometry`).
+        mode: As of `iter_crops`.
+
+    Returns:
+        (index of the policy, crop). What comes for one policy are the crops that `iter_crops` gives for it,
+        in the same order; those of several policies share their pixels.
+
+    Raises:
+        ImageError: if a side is shorter than `min_side`.
+        ValueError: for an unknown mode, or policies of different geometries.
+    """
+    geometry = policies[0].geometry()
+    if any(policy.geometry() != geometry for policy in policies):
+        raise ValueError("the policies do not look at the same places")
+    if min(photo.width, photo.height) < geometry.min_side:
         raise ImageError(
             f"{photo.width}x{photo.height} pixels is too small: "
-            f"both sides must have at least {policy.min_side}"
+            f"both sides must have at least {geometry.min_side}"
         )
-    return _generate(photo, policy, _plan(photo.width, photo.height, policy, mode))
+    plans = [_plan(photo.width, photo.height, policy, mode) for policy in policies]
+    return _generate(photo, geometry, plans)
 
 
 _Part = tuple[View, tuple[int, int], float, list[tuple[int, int]]]
@@ -142,15 +168,19 @@ def _middle(length: int, cells: int, index: int, crop: int) -> int:
     return max(0, min(start, length - crop))
 
 
-def _generate(photo: Photo, policy: SizePolicy, parts: list[_Part]) -> Iterator[Crop]:
+def _generate(photo: Photo, policy: SizePolicy, plans: list[list[_Part]]) -> Iterator[tuple[int, Crop]]:
+    # In the order of every plan by itself, also where one of them lacks a view.
+    parts = {part[0]: part for plan in plans for part in plan}
     for background in range(photo.n_backgrounds):
         level = policy.backgrounds[background] if photo.has_alpha else None
-        for view, size, share, places in parts:
+        for view, size, _, places in sorted(parts.values(), key=lambda part: get_args(View).index(part[0])):
+            shares = [(i, part[2]) for i, plan in enumerate(plans) for part in plan if part[0] == view]
             cut = _cutter(photo, size, policy.kernel, level)
             for x, y in places:
                 w, h = min(policy.crop, size[0]), min(policy.crop, size[1])
                 pixels = _mirrored(cut(x, y, w, h), policy.crop)
-                yield Crop(view, background, share / len(places), pixels)
+                for index, share in shares:
+                    yield index, Crop(view, background, share / len(places), pixels)
 
 
 def _cutter(photo: Photo, size: tuple[int, int], kernel: str, level: int | None) -> _Cut:

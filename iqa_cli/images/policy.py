@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 Mode = Literal["default", "native", "fast"]
@@ -83,6 +83,11 @@ class SizePolicy:
     def glance_size(self, width: int, height: int) -> tuple[int, int]:
         """Size of the glance: the shorter side one crop long, the aspect ratio kept; never enlarged."""
         return reduced_size(width, height, self.crop, self.crop)
+
+    def geometry(self) -> SizePolicy:
+        """This policy with the shares of the views left out: what two policies with the same geometry see
+        of a picture is cut out of it in the same places."""
+        return replace(self, native_weight=0.5, glance_weight=0.5)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for the card; `from_dict` gives the same policy back, also by way of JSON."""

@@ -1,13 +1,14 @@
 """Decode ahead, fill batches across pictures, give results back in order: no torch in here, and no image
 code.
 
-    inputs -> decoding threads -> a short queue of crops for each picture -> batches -> network -> outcomes in
-    order
+    inputs -> decoding threads -> a short queue of crops for each picture -> batches -> networks -> outcomes
+    in order
 
 The crops of a picture are asked for one at a time and wait in a bounded queue, so that memory is a few
 decoded pictures and a few batches, however large a picture and however long the list. Batches are filled in
 the order of inputs and crops, never by which thread was faster: the same list gives the same batches, hence
-the same bits.
+the same bits. Each network has a lane with batches of its own, which are the same whether it runs alone or
+beside others.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -45,15 +46,46 @@ class Size:
     height: int
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """What a decoder says instead of the (further) crops for some lanes; the others go on."""
+
+    lanes: tuple[int, ...]
+    failure: Exception
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A network in the pipeline.
+
+    Attributes:
+        predict: uint8 [N, S, S, 3] to float [N, K], called from the thread that iterates: the raw score, then
+            what else the network says of a crop.
+        batch_size: Crops in a batch.
+    """
+
+    predict: Predict
+    batch_size: int
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ValueError("batch_size must be at least 1")
+
+
 @dataclass
 class Outcome(Generic[T]):
-    """All that is known of one input when it leaves the pipeline; `failure` excludes `scores`."""
+    """All that is known of one input when it leaves the pipeline.
+
+    Attributes:
+        item: The input.
+        width, height: In pixels, as displayed; None where unknown.
+        results: For each lane what its network said, or why it could not be asked.
+    """
 
     item: T
     width: int | None = None
     height: int | None = None
-    scores: CropScores | None = None
-    failure: Exception | None = None
+    results: list[CropScores | Exception] = field(default_factory=list)
 
 
 @dataclass
@@ -61,32 +93,52 @@ class _End:
     failure: Exception | None = None
 
 
+_Part: TypeAlias = "Size | tuple[int, Crop] | Refusal | _End"
+
+
+@dataclass
+class _Collected:
+    """What has been collected of a picture in one lane."""
+
+    rows: list[npt.NDArray[np.float32]] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+    backgrounds: list[int] = field(default_factory=list)
+    full_resolution: list[bool] = field(default_factory=list)
+    failure: Exception | None = None
+
+    def add(self, crop: Crop) -> None:
+        self.weights.append(crop.weight)
+        self.backgrounds.append(crop.background)
+        self.full_resolution.append(crop.view in ("tiles", "native"))
+
+    def result(self) -> CropScores | Exception:
+        if self.failure is not None:
+            return self.failure
+        rows = np.array(self.rows, dtype=np.float64).reshape(len(self.rows), -1 if self.rows else 1)
+        return CropScores(
+            rows[:, 0],
+            np.array(self.weights, dtype=np.float64),
+            np.array(self.backgrounds, dtype=np.int64),
+            said=rows[:, 1:],
+            full_resolution=np.array(self.full_resolution, dtype=np.bool_),
+        )
+
+
 @dataclass
 class _Job(Generic[T]):
     """A picture on its way: its queue of crops, then what has been collected of it."""
 
     outcome: Outcome[T]
-    crops: queue.Queue[Size | Crop | _End]
-    rows: list[npt.NDArray[np.float32]] = field(default_factory=list)
-    weights: list[float] = field(default_factory=list)
-    backgrounds: list[int] = field(default_factory=list)
-    full_resolution: list[bool] = field(default_factory=list)
+    parts: queue.Queue[_Part]
+    lanes: list[_Collected]
     ended: bool = False
 
     @property
     def done(self) -> bool:
-        return self.ended and len(self.rows) == len(self.weights)
+        return self.ended and all(len(lane.rows) == len(lane.weights) for lane in self.lanes)
 
     def finish(self) -> Outcome[T]:
-        if self.outcome.failure is None:
-            rows = np.array(self.rows, dtype=np.float64).reshape(len(self.rows), -1 if self.rows else 1)
-            self.outcome.scores = CropScores(
-                rows[:, 0],
-                np.array(self.weights, dtype=np.float64),
-                np.array(self.backgrounds, dtype=np.int64),
-                said=rows[:, 1:],
-                full_resolution=np.array(self.full_resolution, dtype=np.bool_),
-            )
+        self.outcome.results = [lane.result() for lane in self.lanes]
         return self.outcome
 
 
@@ -98,22 +150,26 @@ class Pipeline(Generic[T]):
     """Score a stream of inputs. Used once: iterate `run`.
 
     Args:
-        look: Generator function of one input: first a `Size`, then its crops; it raises what is wrong with
-            the picture. Called from decoding threads.
-        predict: uint8 [N, S, S, 3] to float [N, K], called from the thread that iterates: the raw score, then
-            what else the network says of a crop.
-        batch_size: Crops in a batch.
+        look: Generator function of one input: first a `Size`, then its crops, each with the number of the
+            lane it is for, and refusals of single lanes; it raises what is wrong with the whole picture.
+            Called from decoding threads.
+        lanes: The networks.
         decoders: Number of decoding threads, each with at most one decoded picture.
     """
 
     def __init__(
-        self, look: Callable[[T], Iterator[Size | Crop]], predict: Predict, *, batch_size: int, decoders: int
+        self,
+        look: Callable[[T], Iterator[Size | tuple[int, Crop] | Refusal]],
+        lanes: Sequence[Lane],
+        *,
+        decoders: int,
     ) -> None:
-        if batch_size < 1 or decoders < 1:
-            raise ValueError("batch_size and decoders must be at least 1")
+        if decoders < 1 or not lanes:
+            raise ValueError("there must be at least one decoder and one lane")
         self._look = look
-        self._predict = predict
-        self._batch_size = batch_size
+        self._lanes = tuple(lanes)
+        # Crops of a picture that wait; those of several lanes mostly share their pixels.
+        self._ahead = max(4, *(lane.batch_size for lane in lanes))
         self._decoders = decoders
         # Pictures in the order of the input, put there before they are decoded; None is the end of the input.
         self._jobs: queue.Queue[_Job[T] | Exception | None] = queue.Queue(maxsize=2 * decoders)
@@ -163,7 +219,7 @@ class Pipeline(Generic[T]):
                 self._exhausted = True
                 self._put(self._jobs, error)
                 return None
-            job = _Job(Outcome(item), queue.Queue(maxsize=max(4, self._batch_size)))
+            job = _Job(Outcome(item), queue.Queue(self._ahead), [_Collected() for _ in self._lanes])
             self._put(self._jobs, job)
             return job
 
@@ -171,13 +227,13 @@ class Pipeline(Generic[T]):
         failure: Exception | None = None
         try:
             for part in self._look(job.outcome.item):
-                self._put(job.crops, part)
+                self._put(job.parts, part)
         except _Stopped:
             raise
         except Exception as error:
             # One bad picture is one bad row, whatever is wrong with it; the caller says it in words.
             failure = error
-        self._put(job.crops, _End(failure))
+        self._put(job.parts, _End(failure))
 
     def _put(self, target: queue.Queue, value: object) -> None:
         while not self._stop.is_set():
@@ -192,13 +248,13 @@ class Pipeline(Generic[T]):
 
     def _collect(self) -> Iterator[Outcome[T]]:
         waiting: deque[_Job[T]] = deque()
-        batch: list[tuple[_Job[T], Crop]] = []
+        batches: list[list[tuple[_Collected, Crop]]] = [[] for _ in self._lanes]
         while True:
             try:
                 job = self._jobs.get(timeout=IDLE_SECONDS)
             except queue.Empty:
-                if batch:
-                    self._flush(batch)
+                if any(batches):
+                    self._flush_all(batches)
                     yield from _finished(waiting)
                 continue
             if isinstance(job, Exception):
@@ -206,39 +262,46 @@ class Pipeline(Generic[T]):
             if job is None:
                 break
             waiting.append(job)
-            for crop in self._crops(job):
-                batch.append((job, crop))
-                if len(batch) == self._batch_size:
-                    self._flush(batch)
+            for number, crop in self._crops(job):
+                batches[number].append((job.lanes[number], crop))
+                if len(batches[number]) == self._lanes[number].batch_size:
+                    self._flush(number, batches[number])
                     yield from _finished(waiting)
             yield from _finished(waiting)
-        if batch:
-            self._flush(batch)
+        self._flush_all(batches)
         yield from _finished(waiting)
 
-    def _crops(self, job: _Job[T]) -> Iterator[Crop]:
+    def _crops(self, job: _Job[T]) -> Iterator[tuple[int, Crop]]:
         """The crops of a picture as they are decoded; a picture that fails half-way gives no more."""
         while not job.ended:
             try:
                 # With a limit, since a wait without one cannot be interrupted on Windows.
-                part = job.crops.get(timeout=_POLL_SECONDS)
+                part = job.parts.get(timeout=_POLL_SECONDS)
             except queue.Empty:
                 continue
             if isinstance(part, Size):
                 job.outcome.width, job.outcome.height = part.width, part.height
+            elif isinstance(part, Refusal):
+                for number in part.lanes:
+                    job.lanes[number].failure = part.failure
             elif isinstance(part, _End):
-                job.outcome.failure = part.failure
+                for lane in job.lanes:
+                    lane.failure = lane.failure or part.failure
                 job.ended = True
             else:
-                job.weights.append(part.weight)
-                job.backgrounds.append(part.background)
-                job.full_resolution.append(part.view in ("tiles", "native"))
-                yield part
+                number, crop = part
+                job.lanes[number].add(crop)
+                yield number, crop
 
-    def _flush(self, batch: list[tuple[_Job[T], Crop]]) -> None:
-        rows = self._predict(np.stack([crop.pixels for _, crop in batch]))
-        for (job, _), row in zip(batch, rows, strict=True):
-            job.rows.append(row)
+    def _flush_all(self, batches: list[list[tuple[_Collected, Crop]]]) -> None:
+        for number, batch in enumerate(batches):
+            if batch:
+                self._flush(number, batch)
+
+    def _flush(self, number: int, batch: list[tuple[_Collected, Crop]]) -> None:
+        rows = self._lanes[number].predict(np.stack([crop.pixels for _, crop in batch]))
+        for (lane, _), row in zip(batch, rows, strict=True):
+            lane.rows.append(row)
         batch.clear()
 
 

@@ -4,15 +4,15 @@ from iqa_cli import load
 scorer = load("mfenet")
 scorer.score("photo.jpg").score                       # one picture: a path, bytes, a PIL image, an array
 for prediction in scorer.score_many(paths): ...       # many: lazily, in order, batched across pictures
+
+`load_many(["mfenet", "vcrnet"])` gives the same for several weights at once (`iqa_cli.scoring.group`).
 """
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,24 +20,18 @@ import torch
 from torch import nn
 
 from iqa_cli.card import Card
-from iqa_cli.errors import ImageError, IqaError, UsageError
-from iqa_cli.images.crops import Crop, iter_crops
-from iqa_cli.images.decode import Source, open_photo
+from iqa_cli.errors import UsageError
+from iqa_cli.images.decode import Source
 from iqa_cli.images.policy import Mode
 from iqa_cli.prediction import Prediction
 from iqa_cli.scoring.cropnet import CropNetwork
 from iqa_cli.scoring.device import Precision, choose_device, choose_precision
-from iqa_cli.scoring.naming import name_distortion
-from iqa_cli.scoring.pipeline import Outcome, Pipeline, Size
-from iqa_cli.scoring.pooling import CropScores, pool
+from iqa_cli.scoring.group import MAX_PIXELS, Labelled, ScorerGroup
+from iqa_cli.scoring.pipeline import Lane
+from iqa_cli.weights import find_several, load_network
 
-_log = logging.getLogger("iqa_cli")
-
-MAX_PIXELS = 250_000_000
 # torch starts as many as it is told, until the system has no more.
 MAX_THREADS = 1024
-
-Labelled: TypeAlias = "Source | tuple[str, Source]"
 
 
 def load(
@@ -64,7 +58,6 @@ def load(
         UsageError: The device is not there, or a value is out of range.
     """
     from iqa_cli.networks.folding import fold_batchnorms
-    from iqa_cli.weights import load_network
 
     for label, value in (("batch_size", batch_size), ("threads", threads)):
         if value is not None and value < 1:
@@ -80,10 +73,27 @@ def load(
     return Scorer(card, network, device=chosen, dtype=dtype, batch_size=batch_size, threads=threads)
 
 
-@dataclass(frozen=True)
-class _Input:
-    label: str
-    source: Source
+def load_many(
+    names: Iterable[str | os.PathLike[str]],
+    *,
+    device: str = "auto",
+    precision: Precision = "auto",
+    batch_size: int | None = None,
+    threads: int | None = None,
+) -> ScorerGroup:
+    """Load several weights, ready to score the same pictures, each of which is then decoded once.
+
+    Args:
+        names: What `load` takes; the first gives `Prediction.score`.
+        device, precision, batch_size, threads: As of `load`.
+
+    Raises:
+        WeightsError: As of `load`.
+        UsageError: As of `load`; or a weight is given twice, or two have the same name.
+    """
+    files = [path for path, _ in find_several(names)]
+    options: dict[str, Any] = {"precision": precision, "batch_size": batch_size, "threads": threads}
+    return ScorerGroup([load(path, device=device, **options) for path in files])
 
 
 class Scorer:
@@ -97,6 +107,14 @@ class Scorer:
         batch_size: Crops of a batch; None chooses by the device. Halved by itself when a GPU runs out of
             memory.
         threads: Upper bound of decoding threads.
+
+    Attributes:
+        card: As given.
+        name: Name of the weight.
+        policy: Size policy of the card.
+        calibration: From the pooled output to points.
+        device, dtype: As given.
+        decoders: Threads that decode ahead of the network.
 
     Raises:
         WeightsError: The card has no valid size policy.
@@ -121,12 +139,22 @@ class Scorer:
         self.dtype = dtype
         self._network = CropNetwork(network, device, dtype, batch_size)
         # On a CPU the network needs the cores: two pictures ahead are enough to never let it wait.
-        self._decoders = min(threads or 64, os.cpu_count() or 1, 2 if on_cpu else 8)
+        self.decoders = min(threads or 64, os.cpu_count() or 1, 2 if on_cpu else 8)
+        self._alone = ScorerGroup([self])
 
     @property
     def batch_size(self) -> int:
         """Crops of a batch."""
         return self._network.batch_size
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Types of distortion that it names; () for none."""
+        return self._network.names
+
+    def lane(self) -> Lane:
+        """Its network as part of a pipeline."""
+        return Lane(self._network.rows, self.batch_size)
 
     def score(
         self, source: Source, *, mode: Mode = "default", max_pixels: int = MAX_PIXELS, exif: bool = True
@@ -148,14 +176,7 @@ class Scorer:
             ImageError: The picture cannot be read or scored.
             TypeError: `source` is of no such type.
         """
-        item = _Input(_label(source), source)
-        outcome = next(self._outcomes([item], mode, max_pixels, exif, decoders=1))
-        if outcome.failure is not None:
-            raise outcome.failure
-        prediction = self._prediction(outcome)
-        if prediction.error is not None:
-            raise ImageError(prediction.error)
-        return prediction
+        return self._alone.score(source, mode=mode, max_pixels=max_pixels, exif=exif)
 
     def score_many(
         self,
@@ -180,13 +201,7 @@ class Scorer:
         Raises:
             TypeError: `sources` is itself one picture; use `score`.
         """
-        if isinstance(sources, (str, bytes, bytearray, os.PathLike)) or hasattr(sources, "getexif"):
-            raise TypeError(
-                "score_many takes several pictures, such as a list; for one picture there is score"
-            )
-        items = (_as_input(source) for source in sources)
-        outcomes = self._outcomes(items, mode, max_pixels, exif, decoders=self._decoders)
-        return map(self._prediction, outcomes)
+        return self._alone.score_many(sources, mode=mode, max_pixels=max_pixels, exif=exif)
 
     def predict_crops(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """The network on crops.
@@ -202,86 +217,3 @@ class Scorer:
             IqaError: There is not enough memory for even one crop.
         """
         return self._network.rows(crops)[:, 0]
-
-    def _outcomes(
-        self, items: Iterable[_Input], mode: Mode, max_pixels: int, exif: bool, *, decoders: int
-    ) -> Iterator[Outcome[_Input]]:
-        if mode not in ("default", "native", "fast"):
-            raise UsageError(f"there is no mode '{mode}'", hint="modes: default, native, fast")
-        # Reduced-size decoding would take the native crops away, so only a mode without them has it.
-        draft_side = self.policy.reduced_side if mode == "fast" else None
-
-        def look(item: _Input) -> Iterator[Size | Crop]:
-            with open_photo(
-                item.source,
-                max_pixels=max_pixels,
-                exif=exif,
-                draft_side=draft_side,
-                min_side=self.policy.min_side,
-            ) as photo:
-                yield Size(photo.width, photo.height)
-                yield from iter_crops(photo, self.policy, mode)
-
-        pipeline = Pipeline(look, self._network.rows, batch_size=self.batch_size, decoders=decoders)
-        return pipeline.run(items)
-
-    def _prediction(self, outcome: Outcome[_Input]) -> Prediction:
-        known: dict[str, Any] = {
-            "path": outcome.item.label,
-            "model": self.name,
-            "width": outcome.width,
-            "height": outcome.height,
-        }
-        if outcome.failure is None and outcome.scores is not None:
-            try:
-                pooled = pool(outcome.scores, self.calibration)
-            except ValueError as error:
-                outcome.failure = ImageError(str(error))
-            else:
-                distortion, level = self._named(outcome.scores)
-                return Prediction(
-                    score=pooled.score,
-                    error=None,
-                    spread=pooled.spread,
-                    raw=pooled.raw,
-                    crops=pooled.crops,
-                    distortion=distortion,
-                    distortion_level=level,
-                    scores={self.name: pooled.score},
-                    **known,
-                )
-        reason = _reason(outcome.failure)
-        _log.debug("%r: %s", outcome.item.label, reason, exc_info=outcome.failure)
-        return Prediction(score=None, error=reason, scores={self.name: None}, **known)
-
-    def _named(self, scores: CropScores) -> tuple[str | None, int | None]:
-        names = self._network.names
-        if not names:
-            return None, None
-        first = scores.background == scores.background[0]
-        return name_distortion(scores.said[first], scores.full_resolution[first], names)
-
-
-def _as_input(source: Labelled) -> _Input:
-    if isinstance(source, tuple):
-        label, picture = source
-        return _Input(label, picture)
-    return _Input(_label(source), source)
-
-
-def _label(source: Source) -> str:
-    """What `Prediction.path` says of a picture: its path exactly as given, where it has one."""
-    if isinstance(source, (str, os.PathLike)):
-        return os.fspath(source)
-    name = getattr(source, "filename", None) or getattr(source, "name", None)
-    return name if isinstance(name, str) else "<image>"
-
-
-def _reason(failure: Exception | None) -> str:
-    """One line for the `error` of a record."""
-    if isinstance(failure, IqaError):
-        return failure.message
-    if isinstance(failure, MemoryError):
-        return "there is not enough memory for this picture"
-    lines = str(failure).split("\n")
-    return f"{type(failure).__name__}: {lines[0]}" if lines[0] else type(failure).__name__

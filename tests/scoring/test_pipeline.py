@@ -12,20 +12,21 @@ import numpy as np
 import pytest
 
 from iqa_cli.images.crops import Crop
-from iqa_cli.scoring.pipeline import Outcome, Pipeline, Size
+from iqa_cli.scoring.pipeline import Lane, Outcome, Pipeline, Refusal, Size
+from iqa_cli.scoring.pooling import CropScores
 
 
 def crop(value: int, weight: float = 1.0) -> Crop:
     return Crop("tiles", 0, weight, np.full((2, 2, 3), value % 256, dtype=np.uint8))
 
 
-def looks(item: int) -> Iterator[Size | Crop]:
+def looks(item: int) -> Iterator[Size | tuple[int, Crop]]:
     """Picture `item` has `item % 5` crops, all of value `item`; number 13 is broken after its second crop."""
     yield Size(item, 2 * item)
     for number in range(item % 5):
         if item == 13 and number == 2:
             raise ValueError("broken half-way")
-        yield crop(item)
+        yield 0, crop(item)
 
 
 class Network:
@@ -40,33 +41,33 @@ class Network:
 
 
 def summary(outcome: Outcome[int]) -> tuple[int, int | None, list[float]]:
-    raws = [] if outcome.scores is None else outcome.scores.raw.tolist()
+    (result,) = outcome.results
+    raws = result.raw.tolist() if isinstance(result, CropScores) else []
     return outcome.item, outcome.width, raws
 
 
 @pytest.mark.parametrize("decoders", [1, 2, 7])
 @pytest.mark.parametrize("batch_size", [1, 3, 16, 1000])
 def test_outcomes_come_in_order_each_with_its_own_scores(decoders: int, batch_size: int) -> None:
-    pipeline = Pipeline(looks, Network(), batch_size=batch_size, decoders=decoders)
+    pipeline = Pipeline(looks, [Lane(Network(), batch_size)], decoders=decoders)
     outcomes = list(pipeline.run(range(60)))
     assert [outcome.item for outcome in outcomes] == list(range(60))
     for item, outcome in enumerate(outcomes):
         if item == 13:
-            assert isinstance(outcome.failure, ValueError)
-            assert outcome.scores is None
+            assert isinstance(outcome.results[0], ValueError)
         else:
             assert summary(outcome) == (item, item, [float(item)] * (item % 5))
 
 
 def test_crops_of_different_pictures_share_batches_the_same_way_every_time() -> None:
-    def uneven(item: int) -> Iterator[Size | Crop]:
+    def uneven(item: int) -> Iterator[Size | tuple[int, Crop]]:
         time.sleep(0.002 * ((item * 7) % 5))  # threads overtake each other
         yield from looks(item)
 
     seen = set()
     for decoders in (1, 2, 5, 5):
         network = Network()
-        list(Pipeline(uneven, network, batch_size=8, decoders=decoders).run(range(40)))
+        list(Pipeline(uneven, [Lane(network, 8)], decoders=decoders).run(range(40)))
         seen.add(tuple(network.batches))
     assert len(seen) == 1
     (batches,) = seen
@@ -81,7 +82,7 @@ def test_inputs_are_taken_lazily_and_never_far_ahead() -> None:
             taken.append(number)
             yield number * 5 + 1  # one crop each
 
-    outcomes = Pipeline(looks, Network(), batch_size=4, decoders=2).run(endless())
+    outcomes = Pipeline(looks, [Lane(Network(), 4)], decoders=2).run(endless())
     for _ in range(100):
         next(outcomes)
     assert len(taken) < 130
@@ -93,12 +94,12 @@ def test_a_picture_of_very_many_crops_waits_for_the_network() -> None:
     made = 0
     ahead = []
 
-    def giant(item: int) -> Iterator[Size | Crop]:
+    def giant(item: int) -> Iterator[Size | tuple[int, Crop]]:
         nonlocal made
         yield Size(1, 1)
         for _ in range(2000):
             made += 1
-            yield crop(1, 1 / 2000)
+            yield 0, crop(1, 1 / 2000)
 
     scored = 0
 
@@ -109,15 +110,16 @@ def test_a_picture_of_very_many_crops_waits_for_the_network() -> None:
         scored += len(crops)
         return np.zeros(len(crops), dtype=np.float32)
 
-    (outcome,) = Pipeline(giant, slow, batch_size=8, decoders=2).run([0])
-    assert outcome.scores is not None
-    assert outcome.scores.raw.shape == (2000,)
+    (outcome,) = Pipeline(giant, [Lane(slow, 8)], decoders=2).run([0])
+    (result,) = outcome.results
+    assert isinstance(result, CropScores)
+    assert result.raw.shape == (2000,)
     assert max(ahead) <= 8 + 8 + 2
 
 
 def test_a_part_filled_batch_does_not_wait_for_inputs_that_take_long() -> None:
     ready: queue.Queue[int | None] = queue.Queue()
-    outcomes = Pipeline(looks, Network(), batch_size=100, decoders=2).run(iter(ready.get, None))
+    outcomes = Pipeline(looks, [Lane(Network(), 100)], decoders=2).run(iter(ready.get, None))
     ready.put(3)
     started = time.monotonic()
     assert summary(next(outcomes)) == (3, 3, [3.0, 3.0, 3.0])
@@ -130,12 +132,12 @@ def test_a_part_filled_batch_does_not_wait_for_inputs_that_take_long() -> None:
 def test_a_slow_picture_does_not_cut_a_batch_short() -> None:
     network = Network()
 
-    def slow(item: int) -> Iterator[Size | Crop]:
+    def slow(item: int) -> Iterator[Size | tuple[int, Crop]]:
         yield from looks(6)
         if item == 2:
             time.sleep(0.8)
 
-    list(Pipeline(slow, network, batch_size=4, decoders=1).run(range(4)))
+    list(Pipeline(slow, [Lane(network, 4)], decoders=1).run(range(4)))
     assert network.batches == [4]
 
 
@@ -144,7 +146,7 @@ def test_failures_of_the_list_and_of_the_network_reach_the_caller() -> None:
         yield 1
         raise OSError("the list is gone")
 
-    outcomes = Pipeline(looks, Network(), batch_size=1, decoders=2).run(broken_list())
+    outcomes = Pipeline(looks, [Lane(Network(), 1)], decoders=2).run(broken_list())
     assert next(outcomes).item == 1
     with pytest.raises(OSError, match="the list is gone"):
         next(outcomes)
@@ -153,14 +155,14 @@ def test_failures_of_the_list_and_of_the_network_reach_the_caller() -> None:
         raise RuntimeError("no memory")
 
     with pytest.raises(RuntimeError, match="no memory"):
-        list(Pipeline(looks, broken_network, batch_size=4, decoders=2).run(range(50)))
+        list(Pipeline(looks, [Lane(broken_network, 4)], decoders=2).run(range(50)))
 
 
 def test_threads_end_with_the_run_also_when_it_is_given_up() -> None:
     _wait_for_decoders_to_end()  # those of the tests before
     before = threading.enumerate()
-    list(Pipeline(looks, Network(), batch_size=4, decoders=4).run(range(20)))
-    outcomes = Pipeline(looks, Network(), batch_size=2, decoders=4).run(itertools.count())
+    list(Pipeline(looks, [Lane(Network(), 4)], decoders=4).run(range(20)))
+    outcomes = Pipeline(looks, [Lane(Network(), 2)], decoders=4).run(itertools.count())
     next(outcomes)
     assert len(_decoders()) >= 4
     outcomes.close()  # type: ignore[attr-defined]
@@ -179,4 +181,51 @@ def _wait_for_decoders_to_end() -> None:
 
 
 def test_nothing_in_nothing_out() -> None:
-    assert list(Pipeline(looks, Network(), batch_size=4, decoders=2).run([])) == []
+    assert list(Pipeline(looks, [Lane(Network(), 4)], decoders=2).run([])) == []
+
+
+def _several(item: int) -> Iterator[Size | tuple[int, Crop] | Refusal]:
+    """Lane 0 has the crops of `looks`, lane 1 twice as many; it refuses every seventh picture half-way."""
+    yield Size(item, item)
+    for number in range(item % 5):
+        yield 0, crop(item)
+        yield 1, crop(item)
+        if item % 7 == 6 and number == 1:
+            yield Refusal((1,), ValueError("not for this one"))
+            return
+        yield 1, crop(item)
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (4, 4), (3, 16), (1000, 5)])
+def test_every_lane_has_batches_of_its_own(sizes: tuple[int, int]) -> None:
+    networks = Network(), Network()
+    lanes = [Lane(network, size) for network, size in zip(networks, sizes, strict=True)]
+    outcomes = list(Pipeline(_several, lanes, decoders=3).run(range(60)))
+    assert [outcome.item for outcome in outcomes] == list(range(60))
+    for item, outcome in enumerate(outcomes):
+        first, second = outcome.results
+        refused = item % 7 == 6 and item % 5 > 1
+        assert isinstance(first, CropScores)
+        assert len(first.raw) == (2 if refused else item % 5)
+        assert isinstance(second, ValueError if refused else CropScores)
+        if isinstance(second, CropScores):
+            assert second.raw.tolist() == [float(item)] * (2 * (item % 5))
+    for network, size in zip(networks, sizes, strict=True):
+        assert set(network.batches[:-1]) <= {size}
+
+
+def test_what_is_wrong_with_a_picture_is_so_for_every_lane() -> None:
+    def broken(item: int) -> Iterator[Size | tuple[int, Crop] | Refusal]:
+        yield 0, crop(1)
+        yield Refusal((0,), KeyError("its own"))
+        raise ValueError("damaged")
+
+    (outcome,) = Pipeline(broken, [Lane(Network(), 4), Lane(Network(), 4)], decoders=1).run([0])
+    assert [type(result) for result in outcome.results] == [KeyError, ValueError]
+
+
+def test_lanes_need_a_batch() -> None:
+    with pytest.raises(ValueError, match="batch_size must be at least 1"):
+        Lane(Network(), 0)
+    with pytest.raises(ValueError, match="one lane"):
+        Pipeline(looks, [], decoders=1)
