@@ -28,6 +28,8 @@ class NetworkEntry:
 
 NETWORKS: dict[str, NetworkEntry] = {
     "mfenet": NetworkEntry("iqa_cli.networks.mfenet", "MFENet", "MFENetConfig"),
+    "vcrnet": NetworkEntry("iqa_cli.networks.vcrnet", "VCRNet", "VCRNetConfig"),
+    "qfm-iqm": NetworkEntry("iqa_cli.networks.qfm_iqm", "QFMIQM", "QFMIQMConfig"),
 }
 
 
