@@ -22,13 +22,15 @@ from iqa_cli.weights import save_weights
 CONFIG = {"van": "tiny", "dan": "none", "hfen": "octave", "head_width": 16}
 
 
-def make_tiny_weight(folder: Path, examples: Path, name: str = "mfenet") -> Path:
+def make_tiny_weight(
+    folder: Path, examples: Path, name: str = "mfenet", *, seed: int = 11, policy: SizePolicy | None = None
+) -> Path:
     """Write `<folder>/<name>.safetensors` and return it.
 
     The calibration is set by what the random network says of the example photographs, so that scores spread.
     """
     with torch.random.fork_rng():
-        torch.manual_seed(11)
+        torch.manual_seed(seed)
         network = build("mfenet", CONFIG).eval()
     # A fresh batch norm passes everything on; with running statistics of its own it is one that must be
     # folded right.
@@ -50,7 +52,7 @@ def make_tiny_weight(folder: Path, examples: Path, name: str = "mfenet") -> Path
         name=name,
         network="mfenet",
         config=CONFIG,
-        input=SizePolicy().to_dict(),
+        input=(policy or SizePolicy()).to_dict(),
         output={
             "range": [0, 100],
             "direction": "higher is better",
