@@ -41,6 +41,8 @@ __all__ = [
     "read_card",
     "save_weights",
     "search_folders",
+    "shipped_state",
+    "unshipped_of",
     "verify_checksum",
     "weight_name",
 ]
@@ -114,7 +116,7 @@ def load_network(name_or_path: str | os.PathLike[str], *, verify: bool = True) -
     """The network of a weight, filled, in eval mode, float32 on the CPU.
 
     The header is compared with the network before any memory is spent on either. The random state of torch
-    is not touched.
+    is not touched. What a network's `unshipped` names may be missing, and is then as a new network has it.
 
     Raises:
         WeightsError: As `find_weights` and `load_state`; or the network is unknown, or its tensors are not
@@ -133,7 +135,8 @@ def load_network(name_or_path: str | os.PathLike[str], *, verify: bool = True) -
             _compare_with_network(name, card, header)
             with _without_random_fills():
                 network = build(card.network, card.config)
-        network.load_state_dict(load_state(path, verify=verify)[1], assign=True)
+        # Not strict: only what need not ship can be missing now.
+        network.load_state_dict(load_state(path, verify=verify)[1], strict=False, assign=True)
     except WeightsError as error:
         raise (
             error if name in error.message else WeightsError(f"{name}: {error.message}", hint=error.hint)
@@ -142,6 +145,19 @@ def load_network(name_or_path: str | os.PathLike[str], *, verify: bool = True) -
         reason = one_line((str(error).splitlines() or [type(error).__name__])[0])
         raise WeightsError(f"{name}: does not fit the network '{card.network}' ({reason})") from error
     return card, network.eval()
+
+
+def unshipped_of(network: nn.Module) -> set[str]:
+    """Names of the entries of a network's state that training needs, and that a shipped weight leaves out
+    (such as a memory); none where the network has no method `unshipped`."""
+    names = getattr(network, "unshipped", None)
+    return set() if names is None else set(names())
+
+
+def shipped_state(network: nn.Module) -> dict[str, Tensor]:
+    """The state of a network as `save_weights` takes it: without what `unshipped_of` names."""
+    left_out = unshipped_of(network)
+    return {name: value for name, value in network.state_dict().items() if name not in left_out}
 
 
 def save_weights(
@@ -247,10 +263,10 @@ def _compare_with_network(name: str, card: Card, header: Header) -> None:
     from iqa_cli.networks.registry import build
 
     with torch.device("meta"):
-        wanted = {
-            key: tuple(value.shape) for key, value in build(card.network, card.config).state_dict().items()
-        }
+        network = build(card.network, card.config)
     stored = {key: info.shape for key, info in header.tensors.items()}
+    optional = unshipped_of(network) - set(stored)
+    wanted = {k: tuple(value.shape) for k, value in network.state_dict().items() if k not in optional}
     if wanted == stored:
         return
     differing = [key for key in wanted if key in stored and wanted[key] != stored[key]]

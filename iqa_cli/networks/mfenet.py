@@ -213,3 +213,7 @@ class MFENet(nn.Module):
     def pretrained_modules(self) -> list[nn.Module]:
         """Modules that start from learnt features; they train at the lower rate."""
         return [self.qen]
+
+    def freeze_early(self, stages: int) -> None:
+        """Keep the first stages of the QEN, 0 to 4, as they are: see `VAN.freeze`."""
+        self.qen.freeze(stages)

@@ -34,7 +34,8 @@ class TrainConfig:
             enter the second alone; the high-frequency task and the statistics of the batch norms are over
             all crops, theirs too.
         reduced: Share of the crops, 0 to 1, cut from a reduced copy of the picture; see `CropSampler`.
-        freeze: Stages of the QEN, from the first, that keep their start; 0 for none, 4 for all.
+        freeze: Stages, from the first, that keep their start: what the network's `freeze_early` makes of 0
+            (none) to 4 (for MFE-Net all of the QEN).
         rate_backbone: Peak learning rate of the modules that start from learnt features.
         rate_new: Peak learning rate of the others.
         optimiser: "adamw" (decay apart from the gradient) or "adam" (decay as L2, added to it).

@@ -30,7 +30,7 @@ from iqa_cli.training.crops import decode_all
 from iqa_cli.training.devices import dtype_of
 from iqa_cli.training.parts import Source
 from iqa_cli.training.validate import predict_raw
-from iqa_cli.weights import save_weights
+from iqa_cli.weights import save_weights, shipped_state
 
 #: Shares tried for the native crops of a larger photograph. Both looks count in each: reduction hides mild
 #: blur, noise and JPEG artefacts, native crops hide the picture.
@@ -256,6 +256,6 @@ def finish(
         notes=facts["notes"],
         seen={"file": seen_path(path).name, "pictures": seen},
     )
-    save_weights(path, network.state_dict(), card)
+    save_weights(path, shipped_state(network), card)
     log(f"wrote {path}: SRCC {found.srcc:.4f} on the pictures it was chosen on")
     return card

@@ -103,12 +103,16 @@ def start(
         maps: Maps of further databases, on that device; they learn at the rate of new modules, undecayed.
 
     Raises:
-        UsageError: The settings ask for rates by stage of a backbone that has no stages.
+        UsageError: The settings ask for frozen stages, or for rates by stage, of a network that has none.
     """
     device = device or torch.device("cpu")
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if config.freeze:
-        network.qen.freeze(config.freeze)  # type: ignore[union-attr, operator]
+        if not hasattr(network, "freeze_early"):
+            raise UsageError(
+                f"freeze: a {type(network).__name__} has no stages to freeze", hint="--set freeze=0"
+            )
+        network.freeze_early(config.freeze)  # type: ignore[operator]
     kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config.optimiser]
     groups, maps = parameter_groups(config, network), maps if maps is not None else nn.ModuleList()
     if len(maps):

@@ -13,7 +13,7 @@ from iqa_cli.finding import find_weights
 from iqa_cli.seen import read_seen, seen_path
 from iqa_cli.text import one_line
 from iqa_cli.training.starts import file_sha256
-from iqa_cli.weights import load_state
+from iqa_cli.weights import load_state, unshipped_of
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ def load_warm_start(network: nn.Module, name: str, leave: tuple[str, ...] = ()) 
     """
     path = find_weights(name)
     card, state = load_state(path)
-    ours = network.state_dict()
-    taken = {key: value for key, value in state.items() if not key.startswith(leave)}
-    wanted = {key: value.shape for key, value in ours.items() if not key.startswith(leave)}
+    ours, own = network.state_dict(), unshipped_of(network)
+    taken = {key: value for key, value in state.items() if not key.startswith(leave) and key not in own}
+    wanted = {k: value.shape for k, value in ours.items() if not k.startswith(leave) and k not in own}
     odd = sorted(set(taken) ^ set(wanted)) or [key for key in wanted if taken[key].shape != wanted[key]]
     if odd:
         raise UsageError(
