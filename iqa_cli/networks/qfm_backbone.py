@@ -73,8 +73,8 @@ class Backbone(nn.Module):
         name: Name in timm; random weights.
         stride: Pixels between tokens of the deepest grid; what lies behind is cut off. 0 for the deepest.
         levels: Number of grids: that one, and those of the stages before it.
-        caffe: Whether a ResNet of bottlenecks halves the resolution in the 1x1 of a stage's first block, as some ImageNet
-            weights need it; see `iqa_cli.networks.dan.DAN`.
+        caffe: Whether a ResNet of bottlenecks halves the resolution in the 1x1 of a stage's first block, as
+            some ImageNet weights need it; see `iqa_cli.networks.dan.DAN`.
 
     Raises:
         ValueError: As `check_cut`.

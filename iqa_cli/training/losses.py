@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -89,6 +90,12 @@ class ScoreMap(nn.Module):
 class StepLosses(nn.Module):
     """Network and losses of a step in one module, which is what several processes train together.
 
+    Three things a network may bring itself, each of which takes the place of what is done for all others:
+    `forward_with_opinions(rgb [N, 3, H, W], mos [N])`, called instead of `forward_with_auxiliary`, with NaN
+    for crops of which the anchor has no opinion (distorted copies, pictures of other databases, pictures that
+    a teacher scored); `opinion_loss(scores, mos)` instead of L1; `distillation_loss(scores, taught)`, the
+    same against a teacher's scores, instead of L1 at weight 1.
+
     Args:
         config: The settings.
         network: The network.
@@ -97,10 +104,14 @@ class StepLosses(nn.Module):
         part: [P] database of each picture: 0 the anchor of the scale, d the one of kinds[d - 1].
         kinds: "mos" or "order" for each further database.
         rank_weight: Weight of the ranking loss, where it is not that of the settings.
+        teacher_mask: bool [P], which of the opinions are a teacher's scores of unlabelled pictures. Whatever
+            their part, they enter the distillation loss (and the ranking loss, by their distorted copies)
+            alone. None where there is no teacher.
     """
 
     mos: Tensor
     part: Tensor
+    taught: Tensor
 
     def __init__(
         self,
@@ -111,6 +122,7 @@ class StepLosses(nn.Module):
         part: Tensor | None = None,
         kinds: Sequence[Kind] = (),
         rank_weight: float | None = None,
+        teacher_mask: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.config, self.network, self.precision, self.kinds = config, network, precision, tuple(kinds)
@@ -118,8 +130,13 @@ class StepLosses(nn.Module):
         self.maps = nn.ModuleList(ScoreMap(kind) for kind in kinds)
         self.register_buffer("mos", mos, persistent=False)
         self.register_buffer("part", torch.zeros(0) if part is None else part, persistent=False)
+        no_teacher = torch.zeros(0, dtype=torch.bool)
+        self.register_buffer("taught", no_teacher if teacher_mask is None else teacher_mask, persistent=False)
+        further = [*(["order"] if "order" in kinds else []), *(["distillation"] if len(self.taught) else [])]
         #: What the losses of a step are called, in their order.
-        self.names = ("opinion", "auxiliary", "ranking", *(("order",) if "order" in kinds else ()))
+        self.names = ("opinion", "auxiliary", "ranking", *further)
+        self._opinion_loss = getattr(network, "opinion_loss", opinion_loss)
+        self._distillation_loss = getattr(network, "distillation_loss", opinion_loss)
 
     def map_values(self, names: Sequence[str]) -> dict[str, list[float]]:
         """Scale and offset of each further database, by the names given."""
@@ -127,24 +144,41 @@ class StepLosses(nn.Module):
         return dict(zip(names, found, strict=True))
 
     def forward(self, batch: Batch) -> list[Tensor]:
-        """Opinion, auxiliary and weighted ranking loss of one step, and where it is asked for the loss of
-        the order; scalars."""
+        """Opinion, auxiliary and weighted ranking loss of one step, and where they are asked for the loss of
+        the order and that of the distillation; scalars, named by `names`."""
         device = self.mos.device
         rgb = batch.rgb.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
-        with autocast(device, self.precision):
-            scores, auxiliary = self.network.forward_with_auxiliary(rgb)  # type: ignore[operator]
-        scores = scores.float()
         distorted = torch.from_numpy(batch.pair >= 0).to(device)
         index, pair = (torch.from_numpy(values).to(device) for values in (batch.index, batch.pair))
+        with autocast(device, self.precision):
+            scores, auxiliary = self._computed(rgb, index, distorted)
+        scores = scores.float()
         margin = self.config.rank_margin * torch.from_numpy(batch.level).to(device)[distorted]
         clean, shown = scores[~distorted], index[~distorted]
+        distillation = []
+        if len(self.taught):
+            its = self.taught[shown]
+            distillation = [_or_zero(self._distillation_loss, clean[its], self.mos[shown[its]])]
+            clean, shown = clean[~its], shown[~its]
         if self.kinds:
             opinion, *order = self._of_databases(clean, self.mos[shown], self.part[shown])
         else:
-            opinion, order = opinion_loss(clean, self.mos[shown]), []
+            opinion, order = _or_zero(self._opinion_loss, clean, self.mos[shown]), []
         # The clean crop is held: pairs must not be told apart by praising the better one.
         ranking = ranking_loss(scores[pair[distorted]].detach(), scores[distorted], margin)
-        return [opinion, auxiliary.float(), self.rank_weight * ranking, *order]
+        return [opinion, auxiliary.float(), self.rank_weight * ranking, *order, *distillation]
+
+    def _computed(self, rgb: Tensor, index: Tensor, distorted: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores [N] and auxiliary loss of crops [N, 3, S, S] of the pictures `index` [N]."""
+        network: Any = self.network
+        if not hasattr(network, "forward_with_opinions"):
+            return network.forward_with_auxiliary(rgb)
+        without = distorted
+        if len(self.taught):
+            without = without | self.taught[index]
+        if self.kinds:  # opinions on another scale cannot be compared
+            without = without | (self.part[index] > 0)
+        return network.forward_with_opinions(rgb, self.mos[index].masked_fill(without, torch.nan))
 
     def _of_databases(self, scores: Tensor, mos: Tensor, part: Tensor) -> list[Tensor]:
         """Opinion loss and, where a database has only an order, order loss; each database counts by its
@@ -152,15 +186,20 @@ class StepLosses(nn.Module):
         sums = {"mos": scores.new_zeros(()), "order": scores.new_zeros(())}
         for d in range(len(self.kinds) + 1):
             its = part == d
-            share = its.float().mean()
+            share = its.float().mean() if len(its) else scores.sum()
             if d == 0:
-                sums["mos"] = sums["mos"] + share * opinion_loss(scores[its], mos[its])
+                sums["mos"] = sums["mos"] + share * _or_zero(self._opinion_loss, scores[its], mos[its])
                 continue
             kind, score_map = self.kinds[d - 1], self.maps[d - 1]
             assert isinstance(score_map, ScoreMap)
             if kind == "mos":
-                found = opinion_loss(score_map(scores[its]), mos[its])
+                found = _or_zero(self._opinion_loss, score_map(scores[its]), mos[its])
             else:
                 found = fidelity_loss(scores[its], mos[its], score_map.scale())
             sums[kind] = sums[kind] + share * found
         return [sums["mos"], *([sums["order"]] if "order" in self.kinds else [])]
+
+
+def _or_zero(loss: Callable[[Tensor, Tensor], Tensor], scores: Tensor, opinions: Tensor) -> Tensor:
+    """A loss that is a mean; 0, with a gradient of 0, where there is nothing to take it of."""
+    return loss(scores, opinions) if len(scores) else scores.sum()
