@@ -10,6 +10,7 @@ import typer
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.long_run import check_pristine_folder, interruptible
 from iqa_cli.cli.pretrain_dan import dan
+from iqa_cli.cli.pretrain_restoration import restoration
 from iqa_cli.errors import UsageError
 from iqa_cli.training.config import DistillConfig
 
@@ -101,3 +102,4 @@ Ctrl-C saves it first.
 """
 
 app.command("dan")(dan)
+app.command("vcrnet-restoration")(restoration)
