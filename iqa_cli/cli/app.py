@@ -39,6 +39,16 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "train": ("iqa_cli.cli.train", "train", "Train a network on human opinion scores."),
     "pretrain": ("iqa_cli.cli.pretrain", "app", "Make the starting points of the training."),
     "data": ("iqa_cli.cli.data", "app", "List, check, show and split databases of opinion scores."),
+    "restore": (
+        "iqa_cli.cli.restore",
+        "restore",
+        "Take the distortion of a photograph back, as VCRNet learnt.",
+    ),
+    "convert": (
+        "iqa_cli.cli.convert",
+        "app",
+        "Convert published checkpoints of other programs into weights.",
+    ),
 }
 
 #: Not one of ExitCode: a defect of this program (EX_SOFTWARE of sysexits.h).

@@ -13,12 +13,16 @@ from safetensors.torch import load
 from torch import Tensor
 
 from iqa_cli.errors import WeightsError
+from iqa_cli.finding import find_weights
+from iqa_cli.networks.folding import fold_batchnorms
+from iqa_cli.networks.vcrnet import VCRNet
 from iqa_cli.networks.vcrnet_quality import Trunk
 from iqa_cli.networks.vcrnet_restoration import RESTORATION_WIDTHS, RestorationNet
 from iqa_cli.tensorfile import read_file, read_header
 from iqa_cli.text import one_line
 from iqa_cli.training.checkpoint import save_start
 from iqa_cli.training.provenance import RECIPE_KEY, read_recipe
+from iqa_cli.weights import load_network
 
 #: Metadata that says of what shape a restoration network is.
 SHAPE_KEY = "iqa_restoration"
@@ -96,6 +100,34 @@ def load_restoration(module: RestorationNet, path: Path) -> dict[str, Any]:
             raise WeightsError(f"{one_line(path)}: {one_line(name)} is not finite", hint=_REMAKE)
     module.load_state_dict({name: value.to(state[name].dtype) for name, value in values.items()})
     return read_recipe(path) or {}
+
+
+def load_restorer(name: str) -> tuple[RestorationNet, str]:
+    """The restoration network of a weight of VCRNet or of a start, ready for evaluation on the CPU.
+
+    Args:
+        name: Name or file of a weight, or a `restoration.safetensors` of `iqa pretrain vcrnet-restoration`.
+
+    Returns:
+        The network, and what the file is called.
+
+    Raises:
+        WeightsError: The file is missing, damaged, or holds no restoration network.
+    """
+    path = find_weights(name)
+    shape = read_restoration_shape(path)
+    if shape is not None:
+        network = RestorationNet(**shape)
+        load_restoration(network, path)
+    else:
+        whole = load_network(path)[1]
+        if not isinstance(whole, VCRNet):
+            raise WeightsError(
+                f"{one_line(path)}: holds no restoration network",
+                hint="a weight of VCRNet has one, and iqa pretrain vcrnet-restoration makes one",
+            )
+        network = whole.restoration
+    return fold_batchnorms(network.eval()).requires_grad_(False), path.name
 
 
 def load_lite0_trunk(module: Trunk) -> None:
