@@ -10,7 +10,7 @@ from iqa_cli.cli.context import Environment
 from iqa_cli.text import printable
 
 #: What is counted in each phase that `iqa_cli.training.runlog.Progress` tells of.
-_UNITS = {"decoding": "pictures", "training": "steps", "validating": "pictures", "measuring": "pictures"}
+_UNITS = dict.fromkeys(("decoding", "scoring", "validating", "measuring"), "pictures") | {"training": "steps"}
 
 
 class RunProgress:

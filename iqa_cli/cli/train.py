@@ -24,7 +24,7 @@ from iqa_cli.errors import UsageError
 from iqa_cli.text import one_line
 from iqa_cli.training.config import TrainConfig
 from iqa_cli.training.launch import is_main_process
-from iqa_cli.training.options import RunOptions, resolve
+from iqa_cli.training.options import SEEN_STARTS, RunOptions, resolve
 from iqa_cli.training.presets import DEFAULT, PRESETS
 from iqa_cli.training.summary import summary_table
 
@@ -44,6 +44,10 @@ Examples:
     --qen runs/qen/qen.safetensors --dan runs/dan/dan.safetensors
   iqa train mfenet --preset paper --data kadid10k --splits 10 \\
     --qen van_b2.safetensors --dan runs/dan/dan.safetensors
+  iqa train vcrnet --data biq2021 --root biq2021/ --backbone lite0 \\
+    --restoration runs/restoration/restoration.safetensors
+  iqa train qfm-iqm --data biq2021 --root biq2021/ --backbone lite2 \\
+    --teacher mfenet --unlabelled photos/
   iqa train mfenet --config runs/small/config.toml --set seed=1 -o runs/again
 
 \b
@@ -130,10 +134,13 @@ def train(
     test_share: Annotated[
         float, typer.Option(metavar="SHARE", help="With --splits: the share that is measured on.")
     ] = 0.2,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Run folder.")] = Path(
-        "runs/mfenet"
-    ),
-    name: Annotated[str, typer.Option(help="Name of the finished weight.")] = "mfenet",
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIR", help="Run folder; runs/NETWORK if not given."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the finished weight; that of the network if not given.")
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of the training.")
     ] = None,
@@ -144,12 +151,14 @@ def train(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="int8 ImageNet ResNet-50 (.npz) to start the DAN from, with --net dan=imagenet.",
+            help="mfenet: int8 ImageNet ResNet-50 (.npz) to start the DAN from, with --net dan=imagenet.",
         ),
     ] = None,
     dan: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="A dan.safetensors of iqa pretrain dan to start the DAN from."),
+        typer.Option(
+            metavar="FILE", help="mfenet: a dan.safetensors of iqa pretrain dan to start the DAN from."
+        ),
     ] = None,
     start: Annotated[
         str | None,
@@ -158,7 +167,8 @@ def train(
         ),
     ] = None,
     qen: Annotated[
-        str | None, typer.Option(metavar="FILE", help="VAN weights (.safetensors) to start the QEN from.")
+        str | None,
+        typer.Option(metavar="FILE", help="mfenet: VAN weights (.safetensors) to start the QEN from."),
     ] = None,
     qen_pristine: Annotated[
         str | None,
@@ -166,6 +176,29 @@ def train(
     ] = None,
     dan_pristine: Annotated[
         str | None, typer.Option(metavar="DIR", help="The same for the start --dan.")
+    ] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="vcrnet, qfm-iqm: ImageNet weights to start the backbone from; lite0 for vcrnet.",
+        ),
+    ] = None,
+    restoration: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="vcrnet: a restoration.safetensors of iqa pretrain vcrnet-restoration."
+        ),
+    ] = None,
+    restoration_pristine: Annotated[
+        str | None, typer.Option(metavar="DIR", help="The --pristine of that start.")
+    ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(metavar="WEIGHT", help="qfm-iqm: learn also what this weight says of --unlabelled."),
+    ] = None,
+    unlabelled: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Folder of pictures without opinions, for --teacher.")
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Refuse to begin anew: there must be a run to go on with.")
@@ -188,12 +221,13 @@ def train(
     env.quiet |= quiet or not is_main_process()
     request = resolve(config, _run_flags(context), network, pairs(settings, "--set"), pairs(net, "--net"))
     run = request.run
-    check_name(run.name)
+    check_name(run.name_for(request.network))
+    folder = output if output is not None else Path("runs", request.network)
     if run.splits and max_steps:
         raise UsageError("--max-steps is a dry run of one training; leave --splits out")
-    if resume and not any(output.glob("split*/last.pt" if run.splits else "last.pt")):
+    if resume and not any(folder.glob("split*/last.pt" if run.splits else "last.pt")):
         raise UsageError(
-            f"--resume: {one_line(output)} holds no checkpoint",
+            f"--resume: {one_line(folder)} holds no checkpoint",
             hint="without --resume, the same command begins",
         )
     with interruptible(env):
@@ -213,7 +247,7 @@ def train(
         # A network on the CPU needs its threads itself.
         makers = torch.get_num_threads() if where.type == "cuda" else 1
         typed, policy = configs_of(request)
-        check_folder(output)
+        check_folder(folder)
         bounds = (run.range[0], run.range[1]) if run.range else None
         roots = given_roots(run.data, run.root)
         databases = read_databases(run.data, roots, bounds, [Path(file) for file in run.split_file])
@@ -228,8 +262,10 @@ def train(
             typed,
             policy,
             command_line(context),
-            check_pristine_folder(run.path("qen_pristine"), "--qen-pristine"),
-            check_pristine_folder(run.path("dan_pristine"), "--dan-pristine"),
+            {
+                key: check_pristine_folder(run.path(f"{key}_pristine"), f"--{key}-pristine")
+                for key in SEEN_STARTS
+            },
             max_steps=max_steps,
             machine=Machine(where, threads=makers, processes=workers),
             tensorboard=tensorboard,
@@ -238,14 +274,14 @@ def train(
             from iqa_cli.training.repeat import run_splits
 
             with run_progress(env) as progress:
-                results = run_splits(job, databases, output, progress.note, progress)
+                results = run_splits(job, databases, folder, progress.note, progress)
             if is_main_process():
                 Output(env, None).write(summary_table(results).encode())
             return
         parts = [choose_parts(d, run.fit, run.choose, run.choose_share, typed.seed) for d in databases]
         sources = [Source(d, *both, run.kind_of(d.name)) for d, both in zip(databases, parts, strict=True)]
         with run_progress(env) as progress:
-            train_weight(job, sources, output, progress.note, progress)
+            train_weight(job, sources, folder, progress.note, progress)
 
 
 def _run_flags(context: typer.Context) -> dict[str, Any]:

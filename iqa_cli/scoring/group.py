@@ -201,10 +201,10 @@ def _pooled(scorer: Scorer, result: CropScores | Exception) -> Pooled | Exceptio
 
 
 def _named(scorer: Scorer, scores: CropScores) -> tuple[str | None, int | None]:
-    if not scorer.names:
+    if not scorer.distortions:
         return None, None
     first = scores.background == scores.background[0]
-    return name_distortion(scores.said[first], scores.full_resolution[first], scorer.names)
+    return name_distortion(scores.said[first], scores.full_resolution[first], scorer.distortions)
 
 
 def _as_input(source: Labelled) -> _Input:

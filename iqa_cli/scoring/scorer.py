@@ -148,7 +148,7 @@ class Scorer:
         return self._network.batch_size
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def distortions(self) -> tuple[str, ...]:
         """Types of distortion that it names; () for none."""
         return self._network.names
 

@@ -41,7 +41,10 @@ def describe_run(
     data: dict[str, Any] = {"dataset": origin.get("dataset"), **_described(fit, choose)}
     if further:
         data["further"] = [
-            {"dataset": part.database, "kind": part.kind, **_described(part.fit, part.choose)}
+            # What a teacher says follows from it and from the pictures.
+            {"dataset": part.database, "kind": part.kind, "fit": split_hash(part.fit)}
+            if part.kind == "taught"
+            else {"dataset": part.database, "kind": part.kind, **_described(part.fit, part.choose)}
             for part in further
         ]
     return {

@@ -187,7 +187,7 @@ def finish(
         policy: Size policy; its `native_weight` is chosen here.
         path: The weight's file, `<name>.safetensors`.
         facts: Card fields that only the caller knows: `starting_points`, `licence`, `command`, `preset`,
-            `device`, `notes`.
+            `device`, `notes`, and further entries of `training`.
         further_seen: Other pictures seen, by the starting points.
         seen_before: Hashes of what a weight had seen from which this one starts.
         log: Takes a line now and then.
@@ -242,6 +242,7 @@ def finish(
                 "chosen_epoch": chosen_epoch(path.parent),
             },
             *(entry for source in sources[1:] for entry in _further(source)),
+            *facts.get("training", []),
             {
                 "settings": config.to_dict(),
                 "preset": facts["preset"],

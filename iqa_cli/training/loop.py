@@ -257,5 +257,5 @@ class Session:
             found["train"] = dict(zip(self.losses.names, means, strict=True))
         if self.epoch_speed.images:
             found["speed"] = self.epoch_speed.to_dict()
-        names = [part.database for part in self.choice.further]
+        names = [part.database for part in self.choice.further if part.kind != "taught"]
         return {**found, "maps": self.losses.map_values(names)} if names else found

@@ -18,8 +18,9 @@ from iqa_cli.errors import UsageError
 from iqa_cli.text import one_line
 
 Kind: TypeAlias = Literal["mos", "order"]
+PartKind: TypeAlias = Literal["mos", "order", "taught"]
 #: Least crops a step of a database: one opinion, or one pair.
-_LEAST = {"mos": 1, "order": 2}
+_LEAST = {"mos": 1, "order": 2, "taught": 1}
 
 
 @dataclass(frozen=True)
@@ -28,19 +29,20 @@ class Part:
 
     Attributes:
         database: Its name.
-        kind: "mos" where its opinions are a scale, "order" where only their order counts.
+        kind: "mos" where its opinions are a scale, "order" where only their order counts, "taught" where they
+            are a teacher's scores on the anchor's scale, which have a loss of their own.
         fit: Pictures to fit.
         choose: Pictures on which its SRCC is logged; they choose nothing. None for no such line.
     """
 
     database: str
-    kind: Kind
+    kind: PartKind
     fit: Sequence[ImageRecord]
     choose: Sequence[ImageRecord] = ()
 
 
 def mixed_counts(
-    batch: int, sizes: Sequence[int], kinds: Sequence[Kind], shares: Literal["size", "equal"]
+    batch: int, sizes: Sequence[int], kinds: Sequence[PartKind], shares: Literal["size", "equal"]
 ) -> tuple[int, ...]:
     """Crops of each database in a batch.
 

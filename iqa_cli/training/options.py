@@ -27,7 +27,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from iqa_cli.errors import UsageError
+from iqa_cli.networks.registry import NETWORKS
 from iqa_cli.text import one_line
+from iqa_cli.training.beginning import refuse_foreign
 from iqa_cli.training.config import TrainConfig
 from iqa_cli.training.fields import check_fields, from_options, nearest, number
 from iqa_cli.training.presets import DEFAULT, preset
@@ -38,6 +40,8 @@ else:
     import tomli as tomllib
 
 TABLES = ("run", "network", "train")
+#: Starts whose photographs a further option names, --KEY-pristine.
+SEEN_STARTS = ("qen", "dan", "restoration")
 #: Share of the pictures that chooses in each of several splits. With the usual share for measuring, the parts
 #: are those that `iqa data split` draws.
 SPLITS_CHOOSE_SHARE = 0.1
@@ -61,12 +65,17 @@ class RunOptions:
         splits: Random splits to train and measure on; 0 for one training on the parts as they are.
         test_share: Share of the pictures that each of these splits measures on.
         start: Finished weight to go on from.
-        qen: Start of the QEN.
-        dan: Start of the DAN made by `iqa pretrain dan`.
-        resnet50: ImageNet start of the DAN.
+        qen: Start of an MFE-Net's QEN.
+        dan: Start of its DAN made by `iqa pretrain dan`.
+        resnet50: ImageNet start of its DAN.
         qen_pristine: Photographs that the start `qen` has seen.
         dan_pristine: Photographs that the start `dan` has seen.
-        name: Name of the finished weight.
+        backbone: ImageNet start of the backbone of another network: a name or a file.
+        restoration: Start of a VCRNet's restoration network.
+        restoration_pristine: Photographs that the start `restoration` has seen.
+        teacher: Finished weight whose scores of the pictures in `unlabelled` a QFM-IQM learns as well.
+        unlabelled: Their folder.
+        name: Name of the finished weight; the network's if not given.
 
     Raises:
         ValueError: A field is of the wrong type or out of its range, or two contradict each other.
@@ -89,7 +98,12 @@ class RunOptions:
     resnet50: str | None = None
     qen_pristine: str | None = None
     dan_pristine: str | None = None
-    name: str = "mfenet"
+    backbone: str | None = None
+    restoration: str | None = None
+    restoration_pristine: str | None = None
+    teacher: str | None = None
+    unlabelled: str | None = None
+    name: str | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -106,17 +120,22 @@ class RunOptions:
 
     def _contradictions(self) -> list[tuple[Any, str]]:
         return [
-            (
-                self.qen_pristine and not self.qen,
-                "--qen-pristine says what the start --qen has seen, which is not given",
+            *(
+                (
+                    getattr(self, f"{key}_pristine") and not getattr(self, key),
+                    f"--{key}-pristine says what the start --{key} has seen, which is not given",
+                )
+                for key in SEEN_STARTS
             ),
             (
-                self.dan_pristine and not self.dan,
-                "--dan-pristine says what the start --dan has seen, which is not given",
+                bool(self.teacher) != bool(self.unlabelled),
+                "--teacher WEIGHT and --unlabelled DIR belong together: who scores, and what",
             ),
             (set(self.order) - set(self.data), "--order names a database that --data does not"),
             (self.data[0] in self.order, "the first --data gives the scale; --order is for further ones"),
             (self.start and self.qen, "--start holds a QEN already; leave --qen out"),
+            (self.start and self.backbone, "--start holds a backbone already; leave --backbone out"),
+            (self.start and self.restoration, "--start holds it already; leave --restoration out"),
             (self.dan and self.resnet50, "--dan and --resnet50 exclude each other"),
             (self.splits and self.choose, "--splits draws its own part to choose on; leave --choose out"),
             (self.splits and self.split_file, "--splits draws its own splits; leave --split-file out"),
@@ -142,6 +161,10 @@ class RunOptions:
     def kind_of(self, name: str) -> Literal["mos", "order"]:
         """Whether the opinions of a database are a scale or an order."""
         return "order" if name in self.order else "mos"
+
+    def name_for(self, network: str) -> str:
+        """Name of the finished weight of a network."""
+        return network if self.name is None else self.name
 
     def path(self, key: str) -> Path | None:
         """A field that names a file or folder."""
@@ -208,9 +231,13 @@ def resolve(
                 hint="it has a table, [network]",
             )
     from_options(TrainConfig, trained, f"{told} [train]")
+    wanted = network or named or "mfenet"
+    if wanted not in NETWORKS:
+        raise UsageError(f"there is no network {wanted!r}", hint=nearest(wanted, NETWORKS))
+    refuse_foreign(wanted, run)
     return Request(
         run=run,
-        network=network or named or "mfenet",
+        network=wanted,
         settings={**chosen.settings, **trained, **settings},
         preset_fields=dict(chosen.network),
         fields={**_frozen(in_file), **net},

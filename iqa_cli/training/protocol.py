@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from iqa_cli.networks.registry import build
+from iqa_cli.training.beginning import beginning
 from iqa_cli.training.checkpoint import claim_folder, write_text
 from iqa_cli.training.crops import check_pictures
 from iqa_cli.training.description import describe_run
@@ -20,11 +21,11 @@ from iqa_cli.training.loop import LATER, train
 from iqa_cli.training.mixture import Part
 from iqa_cli.training.options import config_text
 from iqa_cli.training.parts import Source
-from iqa_cli.training.provenance import check_pristine, licence, read_recipe, starting_points
+from iqa_cli.training.provenance import licence
 from iqa_cli.training.runlog import Log, Progress
-from iqa_cli.training.starts import file_sha256, load_qen, load_resnet50_int8
-from iqa_cli.training.starts_dan import load_dan
-from iqa_cli.training.warmstart import WarmStart, load_warm_start
+from iqa_cli.training.starts import file_sha256
+from iqa_cli.training.teacher import read_lesson, taught_part
+from iqa_cli.training.warmstart import load_warm_start
 
 #: The resolved options and settings of a run, in its folder; `iqa train --config` takes them.
 CONFIG_NAME = "config.toml"
@@ -55,13 +56,19 @@ def train_weight(
     run, config = job.run, job.config
     torch.manual_seed(config.seed)
     network: Any = build(config.network, config.network_config)
-    warm = _load_starts(job, network)
+    starts = beginning(config.network)
+    warm = load_warm_start(network, run.start, starts.replaced(run)) if run.start is not None else None
     anchor, *others = sources
     further = [Part(other.database.name, other.kind, other.fit, other.choose) for other in others]
-    qen, dan, resnet50 = run.path("qen"), run.path("dan"), run.path("resnet50")
     parts = [(source.fit, source.choose) for source in sources]
-    points = [warm.point] if warm else []
-    points += starting_points(qen, resnet50, dan, parts, job.pristine, job.dan_pristine)
+    before = [warm] if warm else []
+    points = [*(known.point for known in before), *starts.load(run, network, parts, job.seen)]
+    lesson = None
+    if run.teacher is not None and run.unlabelled is not None:
+        lesson = read_lesson(run.teacher, Path(run.unlabelled))
+        before.append(lesson.teacher)
+        points.append(lesson.teacher.point)
+        further.append(lesson.part)
     dry = [f"dry run: ended after {job.max_steps} steps at the latest"] if job.max_steps else []
     notes = [*dry, *job.notes]
     for point in points:
@@ -74,6 +81,8 @@ def train_weight(
         record = describe_run(config, network, anchor.fit, anchor.choose, origin, further)
         claim_folder(folder, record, log, LATER)
         write_text(folder / CONFIG_NAME, config_text(run, config, network.config.to_dict()))
+    if lesson is not None:
+        further[-1] = taught_part(lesson, job.lessons or folder, job.machine, log, progress)
     state = train(
         config,
         network,
@@ -89,20 +98,25 @@ def train_weight(
         progress=progress,
         tensorboard=job.tensorboard,
     )
-    path = folder / f"{run.name}.safetensors"
+    path = folder / f"{job.name}.safetensors"
     if not is_main_process():
         return path
-    pictures = sorted({*job.pristine, *job.dan_pristine})
+    pristine = {path for paths in job.seen.values() for path in paths}
+    unlabelled = lesson.pictures if lesson else []
     facts = {
         "command": job.command,
         "preset": run.preset,
         "device": device_text(job.machine),
         "starting_points": points,
-        "licence": licence([source.database.name for source in sources], points, pictures),
+        "licence": licence(
+            [source.database.name for source in sources], points, sorted(pristine), len(unlabelled)
+        ),
         "notes": notes,
+        "training": [lesson.entry] if lesson else [],
     }
-    before = warm.hashes if warm else []
-    finish(config, network, state, sources, job.policy, path, facts, pictures, before, log)
+    hashes = [pair for known in before for pair in known.hashes]
+    pictures = sorted({*pristine, *unlabelled})
+    finish(config, network, state, sources, job.policy, path, facts, pictures, hashes, log)
     return path
 
 
@@ -117,25 +131,9 @@ def device_text(machine: Machine) -> str:
     return f"{name}{each}" + (f", {processes} processes" if processes > 1 else "")
 
 
-def _load_starts(job: Job, network: Any) -> WarmStart | None:
-    """Fill the network from the starts of a job."""
-    run = job.run
-    warm = None
-    if run.start is not None:
-        warm = load_warm_start(network, run.start, ("dan.",) if run.dan or run.resnet50 else ())
-    if run.resnet50 is not None:
-        load_resnet50_int8(network.dan.resnet, Path(run.resnet50))
-    if run.dan is not None:
-        check_pristine("--dan", load_dan(network.dan, Path(run.dan)), job.dan_pristine)
-    if run.qen is not None:
-        load_qen(network.qen, Path(run.qen))
-        check_pristine("--qen", read_recipe(Path(run.qen)), job.pristine)
-    return warm
-
-
 def start_hashes(job: Job, warm: Path | None) -> dict[str, str | None]:
     """Option -> SHA-256 of the start that it names, or None; `warm` is the file of `--start`."""
-    files = {f"--{key}": job.run.path(key) for key in ("qen", "resnet50", "dan")}
-    return {option: file_sha256(path) if path else None for option, path in files.items()} | {
-        "--start": file_sha256(warm) if warm else None
+    return {
+        **beginning(job.config.network).identities(job.run),
+        "--start": file_sha256(warm) if warm else None,
     }

@@ -101,7 +101,7 @@ def check_pristine(option: str, recipe: dict[str, Any] | None, pristine: Sequenc
         raise UsageError(
             f"{option}-pristine: its {len(pristine)} photographs are not the {recipe['data']['pristine']} "
             f"that {option} was made with",
-            hint=f"give the folder that was --pristine of iqa pretrain {option.lstrip('-')}",
+            hint=f"give the folder that was --pristine of its {recipe.get('recipe', 'iqa pretrain')}",
         )
 
 
@@ -140,17 +140,27 @@ def starting_points(
         )
     for branch, file, seen in (("DAN, frozen", dan, dan_pristine), ("QEN", qen, pristine)):
         if file is not None:
-            points.append(_made_start(branch, file, parts, seen))
+            points.append(made_start(branch, file, parts, seen))
     return points
 
 
-def _made_start(
+def made_start(
     branch: str,
     path: Path,
     parts: Sequence[tuple[Sequence[ImageRecord], Sequence[ImageRecord]]],
     seen: Sequence[Path],
 ) -> dict[str, Any]:
-    """The entry of a start that `iqa pretrain` made, or of a stranger's file in its place."""
+    """The entry of a start that `iqa pretrain` made, or of a stranger's file in its place.
+
+    Args:
+        branch: What it starts.
+        path: Its file.
+        parts: Of each database the pictures fitted and those chosen on.
+        seen: Further photographs that it has seen, as the command says.
+
+    Raises:
+        WeightsError: The file cannot be read.
+    """
     recipe = read_recipe(path)
     point: dict[str, Any] = {"branch": branch, "weights": path.name, "sha256": file_sha256(path)}
     if recipe is None:
@@ -166,6 +176,24 @@ def _made_start(
     return point
 
 
+def package_start(branch: str, what: str, package: str, terms: str) -> dict[str, Any]:
+    """The entry of weights that an installed package brings.
+
+    Args:
+        branch: What they start.
+        what: The network, and what it was trained on.
+        package: Name of the package.
+        terms: Its licence.
+    """
+    return {
+        "branch": branch,
+        "weights": package,
+        "what": what,
+        "origin": {"package": package, "version": _version(package)},
+        "licence": terms,
+    }
+
+
 def covers(
     recipe: dict[str, Any],
     parts: Sequence[tuple[Sequence[ImageRecord], Sequence[ImageRecord]]],
@@ -179,7 +207,10 @@ def covers(
 
 
 def licence(
-    datasets: Sequence[str], points: Sequence[dict[str, Any]], pristine: Sequence[Path] = ()
+    datasets: Sequence[str],
+    points: Sequence[dict[str, Any]],
+    pristine: Sequence[Path] = (),
+    unlabelled: int = 0,
 ) -> dict[str, str]:
     """The card's `licence`, from what was used.
 
@@ -187,6 +218,7 @@ def licence(
         datasets: Keys of the databases.
         points: As `starting_points` returns them.
         pristine: Further photographs that a start has seen.
+        unlabelled: Number of pictures that a teacher scored.
     """
     unknown = [f"{p['branch'].split(',')[0]} ({p['weights']})" for p in points if _undocumented(p)]
     taught = [f"{p['branch']}: {p['licence']}" for p in points if p["origin"] != UNKNOWN]
@@ -204,6 +236,8 @@ def licence(
     )
     if pristine:
         entries["pristine"] = f"{len(pristine)} photographs under the licences in their sources.csv"
+    if unlabelled:
+        entries["unlabelled"] = f"{unlabelled} pictures: the terms of their owners, not known to this program"
     return entries
 
 

@@ -104,7 +104,7 @@ def _one_split(
     """Train and measure on one split, or read what came of it."""
     seed = job.config.seed + number
     drawn = [_draw(job, d, pool, seed, folder) for d, pool in zip(databases, pools, strict=True)]
-    weight = folder / f"{job.run.name}.safetensors"
+    weight = folder / f"{job.name}.safetensors"
     hashes = {entry.database.name: split_hash(sum(entry.parts.values(), ())) for entry in drawn}
     known = _read_result(folder, weight, hashes)
     if known is not None:
@@ -118,7 +118,14 @@ def _one_split(
         choose_share=None,
         split_file=[str(entry.file) for entry in drawn],
     )
-    own = replace(job, run=run, config=replace(job.config, seed=seed), notes=(*job.notes, note))
+    own = replace(
+        job,
+        run=run,
+        config=replace(job.config, seed=seed),
+        notes=(*job.notes, note),
+        # A teacher says the same of the same pictures whatever the split.
+        lessons=folder.parent,
+    )
     sources = [
         Source(entry.database, entry.parts["train"], entry.parts["calib"], run.kind_of(entry.database.name))
         for entry in drawn

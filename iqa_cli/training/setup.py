@@ -13,7 +13,7 @@ from iqa_cli.training.crops import CropSampler
 from iqa_cli.training.devices import Machine, dtype_of, free_memory
 from iqa_cli.training.launch import local_process_count
 from iqa_cli.training.losses import StepLosses
-from iqa_cli.training.mixture import Part, mixed_counts
+from iqa_cli.training.mixture import Kind, Part, PartKind, mixed_counts
 from iqa_cli.training.order import Mixed, share_of
 from iqa_cli.training.pictures import Pictures
 from iqa_cli.training.runlog import RunLog
@@ -58,7 +58,7 @@ def sampler_of(
     order = None
     if further:
         sizes = (len(fit), *(len(part.fit) for part in further))
-        kinds = ["mos", *(part.kind for part in further)]
+        kinds: list[PartKind] = ["mos", *(part.kind for part in further)]
         counts = mixed_counts(config.batch // team.size, sizes, kinds, config.shares)
         order = Mixed(sizes, counts, config.seed, config.crops_per_image, team.rank, team.size)
     records = [*fit, *(record for part in further for record in part.fit)]
@@ -86,10 +86,14 @@ def step_losses(
 ) -> StepLosses:
     """Network and losses of this process, on its device."""
     mos = [r.mos for r in fit]
-    part = [0] * len(fit)
-    for d, other in enumerate(further, 1):
+    part, taught = [0] * len(fit), [False] * len(fit)
+    kinds: list[Kind] = []
+    for other in further:
+        if other.kind != "taught":
+            kinds.append(other.kind)
         mos += [r.mos for r in other.fit]
-        part += [d] * len(other.fit)
+        part += [0 if other.kind == "taught" else len(kinds)] * len(other.fit)
+        taught += [other.kind == "taught"] * len(other.fit)
     # Each process takes the mean over its own pairs; they count by the pairs that each was meant to have.
     mine = share_of(config.distorted, team.rank, team.size)
     weight = config.rank_weight * (team.size * mine / config.distorted if config.distorted else 1.0)
@@ -99,6 +103,7 @@ def step_losses(
         torch.tensor(mos, dtype=torch.float32),
         dtype_of(config.precision),
         torch.tensor(part),
-        [other.kind for other in further],
+        kinds,
         weight,
+        torch.tensor(taught) if any(taught) else None,
     ).to(team.device)

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from iqa_cli.card import Card
 from iqa_cli.errors import UsageError, WeightsError
 from iqa_cli.finding import find_weights
 from iqa_cli.seen import read_seen, seen_path
@@ -56,8 +57,20 @@ def load_warm_start(network: nn.Module, name: str, leave: tuple[str, ...] = ()) 
             hint="give the same --net fields; its own: iqa models show NAME",
         )
     network.load_state_dict({**ours, **taken})
+    branch = "whole network" if not leave else f"all but {', '.join(p.strip('.') for p in leave)}"
+    return what_it_hands_on(path, card, branch)
+
+
+def what_it_hands_on(path: Path, card: Card, branch: str) -> WarmStart:
+    """The history of a finished weight, for the card of one that was made from it.
+
+    Args:
+        path: Its file.
+        card: Its card.
+        branch: What was made from it.
+    """
     point = {
-        "branch": "whole network" if not leave else f"all but {', '.join(p.strip('.') for p in leave)}",
+        "branch": branch,
         "weights": path.name,
         "sha256": file_sha256(path),
         "what": f"the finished weight {card.name} of {card.date}",

@@ -74,8 +74,9 @@ def test_the_distortion_branch_needs_a_start_that_fits(iqa: Iqa, train_data: Pat
 
 def test_the_strides_follow_the_archive() -> None:
     from iqa_cli.training.job import typed_configs
+    from iqa_cli.training.options import RunOptions
 
-    config, _ = typed_configs("mfenet", {}, {"dan": "imagenet"}, start_of_dan="imagenet")
+    config, _ = typed_configs("mfenet", {}, {"dan": "imagenet"}, RunOptions(resnet50="r.npz"))
     assert config.network_config["dan_strides"] == "caffe"
 
 

@@ -106,8 +106,8 @@ def test_a_stream_that_cannot_be_read_twice_is_scored_by_all(group: ScorerGroup,
 
     content = (examples / "dog.jpg").read_bytes()
     for mode in ("default", "fast"):
-        got = group.score(Pipe(content), mode=mode)  # type: ignore[arg-type]
-        assert got.scores == group.score(content, mode=mode).scores  # type: ignore[arg-type]
+        got = group.score(Pipe(content), mode=mode)
+        assert got.scores == group.score(content, mode=mode).scores
 
 
 def test_a_picture_that_one_of_them_cannot_score_is_scored_by_the_others(

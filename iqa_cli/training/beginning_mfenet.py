@@ -1,0 +1,64 @@
+"""The starts of an MFE-Net: a VAN for the QEN, and a ResNet-50 for the frozen DAN."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from iqa_cli.errors import UsageError
+from iqa_cli.training.beginning import Beginning, Parts, Seen
+from iqa_cli.training.options import RunOptions
+from iqa_cli.training.provenance import check_pristine, read_recipe, starting_points
+from iqa_cli.training.starts import INT8_STRIDES, load_qen, load_resnet50_int8
+from iqa_cli.training.starts_dan import load_dan, network_fields, read_dan_recipe
+
+#: Kind of start of the distortion branch -> the option that gives it.
+_DAN_STARTS = {"imagenet": "--resnet50", "contrastive": "--dan"}
+
+
+class Starts(Beginning):
+    """`--qen`, and `--dan` or `--resnet50`."""
+
+    def fields(self, run: RunOptions, net: Mapping[str, Any]) -> dict[str, Any]:
+        fixed = {} if run.dan is None else network_fields(read_dan_recipe(Path(run.dan)))
+        return {**net, **fixed}
+
+    def check(self, run: RunOptions, config: Any, net: dict[str, Any]) -> None:
+        start = run.start_of_dan
+        if start in _DAN_STARTS:
+            option = _DAN_STARTS[start]
+            if config.dan == "none":
+                raise UsageError(f"{option} starts a branch that this config does not have")
+            if config.dan != start:
+                raise UsageError(
+                    f"{option} is a start of the kind {start}, and the config says dan={config.dan}",
+                    hint=f"add --net dan={start}",
+                )
+            if net.setdefault("dan_strides", INT8_STRIDES) != INT8_STRIDES:
+                raise UsageError(
+                    f"--net dan_strides={net['dan_strides']} contradicts {option}, whose weights need "
+                    f"{INT8_STRIDES} strides",
+                    hint="leave dan_strides out",
+                )
+        elif config.dan != "none" and start is None:
+            raise UsageError(
+                f"the distortion branch (dan={config.dan}) is frozen and needs weights to start from",
+                hint="give --dan FILE, or --resnet50 FILE with --net dan=imagenet, or leave the branch out "
+                "with --net dan=none",
+            )
+
+    def replaced(self, run: RunOptions) -> tuple[str, ...]:
+        return ("dan.",) if run.dan or run.resnet50 else ()
+
+    def load(self, run: RunOptions, network: Any, parts: Parts, seen: Seen) -> list[dict[str, Any]]:
+        qen, resnet50, dan = (run.path(key) for key in ("qen", "resnet50", "dan"))
+        of_qen, of_dan = (seen.get(key, ()) for key in ("qen", "dan"))
+        if resnet50 is not None:
+            load_resnet50_int8(network.dan.resnet, resnet50)
+        if dan is not None:
+            check_pristine("--dan", load_dan(network.dan, dan), of_dan)
+        if qen is not None:
+            load_qen(network.qen, qen)
+            check_pristine("--qen", read_recipe(qen), of_qen)
+        return starting_points(qen, resnet50, dan, parts, of_qen, of_dan)
