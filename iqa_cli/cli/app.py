@@ -49,6 +49,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "app",
         "Convert published checkpoints of other programs into weights.",
     ),
+    "pairs": ("iqa_cli.cli.pairs", "pairs", "Show which pictures QFM-IQM matches: a sheet or a table."),
 }
 
 #: Not one of ExitCode: a defect of this program (EX_SOFTWARE of sysexits.h).
