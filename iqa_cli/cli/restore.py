@@ -68,7 +68,8 @@ def restore(
                     env.note("its transparency is left out: it is put on a light background")
                 restored = restore_photo(network, photo, where)
         except IqaError as error:
-            raise type(error)(f"{one_line(picture)}: {error.message}", hint=error.hint) from None
+            hint = None if Path(picture).is_dir() else error.hint  # which is one for `iqa score`
+            raise type(error)(f"{one_line(picture)}: {error.message}", hint=hint) from None
         stream = io.BytesIO()
         Image.fromarray(restored).save(stream, kind, **options)
         place = Output(env, output)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from iqa_cli.networks.mfenet import IMAGENET_MEAN, IMAGENET_STD
+from iqa_cli.networks.vcrnet_restoration import every
 
 #: Channels of each of the three branches.
 BRANCH_WIDTH = 24
@@ -115,7 +116,8 @@ class Reduction(nn.Module):
     def __init__(self, in_channels: int, stride: int, stride_in: Literal["first", "last"]) -> None:
         super().__init__()
         steps = (stride, 1) if stride_in == "first" else (1, stride)
-        self.point = nn.Conv2d(in_channels, BRANCH_WIDTH, 1, stride)
+        self.stride = stride
+        self.point = nn.Conv2d(in_channels, BRANCH_WIDTH, 1)
         self.single = nn.Conv2d(in_channels, BRANCH_WIDTH, 3, stride, padding=1)
         self.twice = nn.ModuleList(
             nn.Conv2d(before, BRANCH_WIDTH, 3, step, padding=1)
@@ -126,7 +128,8 @@ class Reduction(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] to [N, 72, ceil(H / stride), ceil(W / stride)]."""
-        branches = [self.point(x), self.single(x), self.twice[1](self.activation(self.twice[0](x)))]
+        twice = self.twice[1](self.activation(self.twice[0](x)))
+        branches = [self.point(every(x, self.stride)), self.single(x), twice]
         return self.activation(self.norm(torch.cat(branches, 1)))
 
     @torch.no_grad()

@@ -25,7 +25,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from iqa_cli.networks.mfenet import IMAGENET_MEAN, IMAGENET_STD
 
 #: Channels of the five levels: "full" is the published network, "tiny" serves tests.
-RESTORATION_WIDTHS = {"full": (16, 32, 64, 256, 512), "tiny": (4, 6, 8, 12, 16)}
+RESTORATION_WIDTHS = {"full": (16, 32, 64, 256, 512), "tiny": (4, 8, 8, 12, 16)}
 #: Levels whose map is joined by the picture itself.
 COMPENSATED = 3
 
@@ -73,6 +73,15 @@ class AsymmetricConv(nn.Module):
             self.square, self.norm = fuse_conv_bn_eval(self.square, self.norm), nn.Identity()
 
 
+def every(x: Tensor, stride: int) -> Tensor:
+    """Every `stride`-th pixel of [N, C, H, W]: a 1x1 convolution of it is one with that stride.
+
+    The gradient of a strided 1x1 convolution of channels-last maps writes beyond its memory in torch 2.15 on
+    the CPU (8 to 6 channels, stride 2: "double free or corruption"), so there is none here.
+    """
+    return x if stride == 1 else x[:, :, ::stride, ::stride]
+
+
 class ResidualLevel(nn.Module):
     """PReLU(A2(PReLU(A1 x)) + shortcut x): one level of the encoder, A1 with the stride.
 
@@ -83,12 +92,13 @@ class ResidualLevel(nn.Module):
         super().__init__()
         self.first = AsymmetricConv(in_channels, out_channels, stride)
         self.second = AsymmetricConv(out_channels, out_channels)
+        self.stride = stride
         same = stride == 1 and in_channels == out_channels
-        self.shortcut = nn.Identity() if same else nn.Conv2d(in_channels, out_channels, 1, stride)
+        self.shortcut = nn.Identity() if same else nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor, activation: nn.Module) -> Tensor:
         y = self.second(activation(self.first(x)))
-        return activation(y + self.shortcut(x))
+        return activation(y + self.shortcut(every(x, self.stride)))
 
 
 class VisualCompensation(nn.Module):
