@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 import timm
@@ -92,6 +92,7 @@ class Backbone(nn.Module):
         self.places = [self.layout.places[i] for i in self.levels] if self.layout.places else []
         if self.places:
             net.prune_intermediate_layers(indices=self.places, prune_norm=True, prune_head=True)
+        _skip_before_points(net)
         self.net = net
         self.widths = tuple(self.layout.widths[i] for i in self.levels)
         self._frozen = 0
@@ -210,6 +211,22 @@ def _features(
 def _use_caffe_strides(net: Any) -> None:
     for block in _first_blocks(net):
         block.conv1.stride, block.conv2.stride = (2, 2), (1, 1)
+
+
+def _skip_before_points(net: nn.Module) -> None:
+    """Let strided 1x1 convolutions see only the pixels that they use, at stride 1: the same function.
+
+    The gradient of a strided 1x1 convolution of channels-last maps can write beyond its memory in torch 2.15
+    on the CPU; see `iqa_cli.networks.vcrnet_restoration.every`.
+    """
+    for module in net.modules():
+        if type(module) is nn.Conv2d and module.kernel_size == (1, 1) and max(module.stride) > 1:
+            module.register_forward_pre_hook(partial(_every, step=module.stride))
+            module.stride = (1, 1)
+
+
+def _every(module: nn.Module, given: tuple[Tensor], step: tuple[int, int]) -> tuple[Tensor]:
+    return (given[0][:, :, :: step[0], :: step[1]],)
 
 
 def _first_blocks(net: Any) -> list[Any]:

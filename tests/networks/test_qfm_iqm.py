@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 import pytest
+import timm
 import torch
 
 from iqa_cli.errors import WeightsError
@@ -224,6 +225,21 @@ def test_frozen_stages_keep_their_start() -> None:
     assert not backbone.net.bn1.training
     with pytest.raises(ValueError, match="5"):
         network.freeze_early(5)
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet"])
+def test_a_backbone_is_timm_s_without_strided_1x1_convolutions(name: str) -> None:
+    """Their gradient corrupts memory on the CPU."""
+    backbone = Backbone(name, levels=3).eval()
+    plain = timm.create_model(name, pretrained=False, num_classes=0).eval()
+    plain.load_state_dict(backbone.net.state_dict(), strict=False)
+    x = torch.rand(2, 3, 75, 97)
+    with torch.inference_mode():
+        maps = plain.forward_intermediates(x, indices=3, intermediates_only=True)
+        for grid, wanted in zip(backbone(x)[1], maps, strict=True):
+            torch.testing.assert_close(grid, wanted.flatten(2).transpose(1, 2))
+    convolutions = [m for m in backbone.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert not [m for m in convolutions if m.kernel_size == (1, 1) and m.stride != (1, 1)]
 
 
 @pytest.mark.parametrize("name", ["test_efficientnet", "test_vit", "test_resnet", "test_convnext"])
