@@ -225,7 +225,7 @@ def _skip_before_points(net: nn.Module) -> None:
             module.stride = (1, 1)
 
 
-def _every(module: nn.Module, given: tuple[Tensor], step: tuple[int, int]) -> tuple[Tensor]:
+def _every(module: nn.Module, given: tuple[Tensor], step: tuple[int, ...]) -> tuple[Tensor]:
     return (given[0][:, :, :: step[0], :: step[1]],)
 
 
