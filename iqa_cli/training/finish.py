@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -15,16 +14,16 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from scipy import optimize
 from torch import Tensor, nn
 
 from iqa_cli import __version__
 from iqa_cli.card import LADDER, Card
 from iqa_cli.datasets.record import ImageRecord, split_hash
-from iqa_cli.evaluation.correlation import Floats, agreement, logistic4
+from iqa_cli.evaluation.correlation import Floats, agreement
 from iqa_cli.images.policy import SizePolicy
 from iqa_cli.scoring.device import exact_arithmetic
 from iqa_cli.seen import hash_photo, seen_path, write_seen
+from iqa_cli.training.calibrate import fit_calibration
 from iqa_cli.training.config import TrainConfig
 from iqa_cli.training.crops import decode_all
 from iqa_cli.training.devices import dtype_of
@@ -101,32 +100,6 @@ def _smallest_near_best(
     return next(w for w in weights if found[f"{w:g}"] >= best - tolerance), found
 
 
-def fit_calibration(raw: Floats, mos: Floats) -> dict[str, Any]:
-    """The map from pooled outputs to points.
-
-    Args:
-        raw: [n] pooled outputs.
-        mos: [n] MOS, 0 to 1.
-
-    Returns:
-        The 4-parameter logistic of least squares to 100 x MOS, its ends held within 0 to 100; where it
-        cannot be fitted, the plain "linear" 100 x raw.
-    """
-    low, high = np.array([60.0, 0.0, -1.0, 1e-3]), np.array([100.0, 40.0, 2.0, 10.0])
-    start = np.clip([95.0, 5.0, np.median(raw), np.std(raw)], low + 1e-6, high - 1e-6)
-    try:
-        with warnings.catch_warnings():
-            # Of a handful of pictures it says that the spread of the parameters is unknown; nobody asked.
-            warnings.simplefilter("ignore", optimize.OptimizeWarning)
-            found, _ = optimize.curve_fit(
-                logistic4, raw, 100 * mos, p0=start, bounds=(low, high), maxfev=20_000
-            )
-    except (RuntimeError, ValueError):
-        return {"kind": "linear", "slope": 100.0, "intercept": 0.0}
-    names = ("b1", "b2", "b3", "b4")
-    return {"kind": "logistic", **{name: float(v) for name, v in zip(names, found, strict=True)}}
-
-
 def chosen_epoch(folder: Path) -> dict[str, Any]:
     """The line of `log.jsonl` of the epoch whose weights were kept: step, epoch from 0, SRCC and PLCC."""
     lines = (json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines())
@@ -175,6 +148,7 @@ def finish(
     further_seen: Sequence[Path],
     seen_before: Sequence[tuple[int, int]],
     log: Callable[[str], None],
+    start_calibration: dict[str, Any] | None = None,
 ) -> Card:
     """Calibrate, write the weight with its card, and the hashes of all it has seen beside it.
 
@@ -191,6 +165,7 @@ def finish(
         further_seen: Other pictures seen, by the starting points.
         seen_before: Hashes of what a weight had seen from which this one starts.
         log: Takes a line now and then.
+        start_calibration: Calibration of a weight from which this one starts.
 
     Returns:
         The card as written.
@@ -209,6 +184,9 @@ def finish(
         raw = predict_raw(network, [r.path for r in choose], policy)["pooled"]
     mos = np.array([r.mos for r in choose])
     found = agreement(raw, mos)
+    calibration, remark = fit_calibration(raw, mos, start_calibration)
+    if remark is not None:
+        log(remark)
     log("hashing what was seen")
     paths = [r.path for source in sources for r in (*source.fit, *source.choose)] + list(further_seen)
     # One picture at a time: all of them were in memory once, and that is behind us.
@@ -224,7 +202,7 @@ def finish(
             "range": [0, 100],
             "direction": "higher is better",
             "scale": f"100 x MOS of {sources[0].database.name}, scaled to 0 to 1",
-            "calibration": fit_calibration(raw, mos),
+            "calibration": calibration,
             "ladder": LADDER,
             "percentiles": {str(p): round(float(v), 2) for p, v in zip(_PERCENTILES, quantiles, strict=True)},
         },
@@ -235,7 +213,8 @@ def finish(
             },
             {
                 **_part(sources[0], "choose"),
-                "use": "epoch, shares of the native crops and of the glance, calibration",
+                "use": "epoch, shares of the native crops and of the glance"
+                + (", calibration" if remark is None else ""),
                 "srcc": round(found.srcc, 4),
                 "native_weight_srcc": tried,
                 "glance_weight_srcc": tried_glance,
@@ -254,7 +233,7 @@ def finish(
         licence=facts["licence"],
         date=datetime.now(timezone.utc).date().isoformat(),
         code_version=code_version(),
-        notes=facts["notes"],
+        notes=[*facts["notes"], *([remark] if remark else [])],
         seen={"file": seen_path(path).name, "pictures": seen},
     )
     save_weights(path, shipped_state(network), card)

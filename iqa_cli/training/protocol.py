@@ -116,7 +116,8 @@ def train_weight(
     }
     hashes = [pair for known in before for pair in known.hashes]
     pictures = sorted({*pristine, *unlabelled})
-    finish(config, network, state, sources, job.policy, path, facts, pictures, hashes, log)
+    own = warm.calibration if warm else None
+    finish(config, network, state, sources, job.policy, path, facts, pictures, hashes, log, own)
     return path
 
 

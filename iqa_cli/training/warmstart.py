@@ -25,11 +25,13 @@ class WarmStart:
         path: Its file.
         point: The entry of the card's `starting_points`.
         hashes: Hashes of all that it has seen; none where no file of them is beside it.
+        calibration: Its map from outputs to points, as on its card.
     """
 
     path: Path
     point: dict[str, Any]
     hashes: list[tuple[int, int]]
+    calibration: dict[str, Any]
 
 
 def load_warm_start(network: nn.Module, name: str, leave: tuple[str, ...] = ()) -> WarmStart:
@@ -86,6 +88,6 @@ def what_it_hands_on(path: Path, card: Card, branch: str) -> WarmStart:
         seen = read_seen(seen_path(path))
     except WeightsError:
         point["not_hashed"] = "what it has seen is not known: no readable file of hashes lies beside it"
-        return WarmStart(path, point, [])
+        return WarmStart(path, point, [], card.calibration.to_dict())
     pairs = zip(seen.pixels.tolist(), seen.perceptual.tolist(), strict=True)
-    return WarmStart(path, point, list(pairs))
+    return WarmStart(path, point, list(pairs), card.calibration.to_dict())

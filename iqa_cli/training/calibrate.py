@@ -1,0 +1,94 @@
+"""The calibration of a finished network: fitted where there are pictures enough, and told where not."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from scipy import optimize
+
+from iqa_cli.calibration import Calibration
+from iqa_cli.evaluation.correlation import Floats, logistic4
+
+#: Fewer pictures than these fit no curve. Simulated (opinions spread 0.17, outputs off by 0.06 to 0.1 and on
+#: a scale of their own): from 6 to 30 pictures the fitted logistic often ends in a larger error on new
+#: pictures than 100 x raw and in a lower PLCC; from 50 on in neither.
+MIN_TO_FIT = 50
+#: A logistic whose width is below this share of the spread of the outputs has nearly all of them at its ends.
+LEAST_WIDTH = 0.25
+#: A map whose points (5th to 95th percentile) spread less than this share of the opinions' is flat.
+LEAST_SPREAD = 0.1
+
+_PLAIN: dict[str, Any] = {"kind": "linear", "slope": 100.0, "intercept": 0.0}
+_OWN = "100 x raw"
+
+
+def fit_calibration(
+    raw: Floats, mos: Floats, start: Mapping[str, Any] | None = None
+) -> tuple[dict[str, Any], str | None]:
+    """The map from pooled outputs to points.
+
+    From `MIN_TO_FIT` pictures on it is the 4-parameter logistic of least squares to 100 x MOS, its ends held
+    within 0 to 100. With fewer pictures, and where that curve is a step (`LEAST_WIDTH`), flat
+    (`LEAST_SPREAD`) or cannot be fitted, nothing is fitted: what is taken is 100 x raw, which is what a
+    network is trained to give, or the calibration of the weight that the run started from, whichever has the
+    smaller error on these pictures. A start's that is a step or flat here is not taken. None of these falls.
+
+    Args:
+        raw: [n] pooled outputs.
+        mos: [n] MOS, 0 to 1.
+        start: Calibration on the card of the weight that the run started from.
+
+    Returns:
+        The map, for the card; and a sentence where nothing was fitted, None where the logistic was.
+    """
+    if len(raw) < MIN_TO_FIT:
+        why = f"{len(raw)} pictures are too few to fit a curve to ({MIN_TO_FIT} would do)"
+    else:
+        fitted = _fit_logistic(raw, mos)
+        if fitted is not None and _sensible(fitted, raw, mos):
+            return fitted, None
+        why = f"the curve fitted to {len(raw)} pictures is a step or flat, or none could be fitted"
+    chosen, name = dict(_PLAIN), _OWN
+    if (
+        start is not None
+        and _sensible(start, raw, mos)
+        and _error(start, raw, mos) <= _error(_PLAIN, raw, mos)
+    ):
+        chosen, name = dict(start), "that of the start"
+    return chosen, f"calibration: {why}; taken is {name}"
+
+
+def _fit_logistic(raw: Floats, mos: Floats) -> dict[str, Any] | None:
+    low, high = np.array([60.0, 0.0, -1.0, 1e-3]), np.array([100.0, 40.0, 2.0, 10.0])
+    start = np.clip([95.0, 5.0, np.median(raw), np.std(raw)], low + 1e-6, high - 1e-6)
+    try:
+        with warnings.catch_warnings():
+            # That the spread of the parameters is unknown: nobody asked.
+            warnings.simplefilter("ignore", optimize.OptimizeWarning)
+            found, _ = optimize.curve_fit(
+                logistic4, raw, 100 * mos, p0=start, bounds=(low, high), maxfev=20_000
+            )
+    except (RuntimeError, ValueError):
+        return None
+    names = ("b1", "b2", "b3", "b4")
+    return {"kind": "logistic", **{name: float(v) for name, v in zip(names, found, strict=True)}}
+
+
+def _sensible(values: Mapping[str, Any], raw: Floats, mos: Floats) -> bool:
+    """Whether a map tells these outputs apart: neither a step among them nor flat."""
+    if values["kind"] == "logistic" and abs(values["b4"]) < LEAST_WIDTH * float(np.std(raw)):
+        return False
+    points = Calibration.from_dict(dict(values))(raw)
+    return _reach(points) >= LEAST_SPREAD * _reach(100 * mos)
+
+
+def _reach(values: Floats) -> float:
+    low, high = np.percentile(values, (5, 95))
+    return float(high - low)
+
+
+def _error(values: Mapping[str, Any], raw: Floats, mos: Floats) -> float:
+    return float(np.mean((Calibration.from_dict(dict(values))(raw) - 100 * mos) ** 2))
