@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ import typer
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.interrupt import second_interrupt_exits
 from iqa_cli.errors import UsageError
-from iqa_cli.text import one_line
+from iqa_cli.text import one_line, printable
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
@@ -31,7 +32,10 @@ def interruptible(env: Environment) -> Iterator[None]:
 
 
 def command_line(context: typer.Context) -> str:
-    """The command with the options that were given, quoted for a shell; those of `iqa` itself left out."""
+    """The command with the options that were given, quoted for a shell; those of `iqa` itself left out.
+
+    It is for cards and records, which are Unicode: a name in other bytes is escaped.
+    """
     words = context.command_path.split()
     given = given_flags(context)
     for parameter in context.command.params:
@@ -50,7 +54,8 @@ def command_line(context: typer.Context) -> str:
             continue
         for entry in value if isinstance(value, list | tuple) else [value]:
             words += [option, _shown(entry)]
-    return shlex.join(words)
+    line = shlex.join(words)
+    return line if all(unicodedata.category(c) != "Cs" for c in line) else printable(line)
 
 
 def _shown(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from iqa_cli.training.fields import check_fields, number
 
-_LARGEST_SEED = 2**63 - 1
+LARGEST_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class TrainConfig:
     rank_margin: float = number(0.04, at_least=0, at_most=1)
     rank_from: float = number(0.5, at_least=0, at_most=1)
     average: float = number(0.995, at_least=0, below=1)
-    seed: int = number(0, at_least=0, at_most=_LARGEST_SEED)
+    seed: int = number(0, at_least=0, at_most=LARGEST_SEED)
     precision: Literal["bf16", "fp16", "fp32"] = "bf16"
     clip: float = number(1.0, at_least=0)
     layer_decay: float = number(1.0, above=0, at_most=1)
@@ -120,7 +120,7 @@ class DistillConfig:
     steps: int = number(800, at_least=1)
     rate: float = number(2e-3, above=0)
     weight_decay: float = number(0.02, at_least=0)
-    seed: int = number(0, at_least=0, at_most=_LARGEST_SEED)
+    seed: int = number(0, at_least=0, at_most=LARGEST_SEED)
 
     def __post_init__(self) -> None:
         check_fields(self)

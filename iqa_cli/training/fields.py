@@ -95,6 +95,24 @@ def from_options(config: type, values: Mapping[str, Any], option: str) -> Any:
     Raises:
         UsageError: Unknown key (with the nearest one as hint), or a value that does not fit.
     """
+    check_known(config, values, option)
+    try:
+        return config(**values)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{option}: {one_line(str(error))}") from None
+
+
+def check_known(config: type, values: Mapping[str, Any], option: str) -> None:
+    """See that values are of fields of a config, and of their types; they may be a part of it.
+
+    Args:
+        config: A dataclass.
+        values: Field -> value.
+        option: Name of the option, for messages.
+
+    Raises:
+        UsageError: Unknown key (with the nearest one as hint), or a value of another type.
+    """
     known = [entry.name for entry in fields(config)]
     hints = get_type_hints(config)
     for key in values:
@@ -103,7 +121,6 @@ def from_options(config: type, values: Mapping[str, Any], option: str) -> Any:
     try:
         for key, value in values.items():
             check_type(key, hints[key], value)
-        return config(**values)
     except (TypeError, ValueError) as error:
         raise UsageError(f"{option}: {one_line(str(error))}") from None
 

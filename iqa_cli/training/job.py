@@ -12,7 +12,7 @@ from iqa_cli.images.policy import SizePolicy
 from iqa_cli.networks.registry import config_class
 from iqa_cli.text import one_line, printable
 from iqa_cli.training.beginning import beginning
-from iqa_cli.training.config import TrainConfig
+from iqa_cli.training.config import LARGEST_SEED, TrainConfig
 from iqa_cli.training.devices import Machine
 from iqa_cli.training.fields import from_options
 from iqa_cli.training.options import Request, RunOptions
@@ -71,7 +71,13 @@ def configs_of(request: Request) -> tuple[TrainConfig, SizePolicy]:
     if request.run.start is not None:
         net |= _fields_on_card(request.run.start, request.network)
     net = beginning(request.network).fields(request.run, {**net, **request.fields})
-    return typed_configs(request.network, request.settings, net, request.run)
+    config, policy = typed_configs(request.network, request.settings, net, request.run)
+    if config.seed + request.run.splits - 1 > LARGEST_SEED:
+        raise UsageError(
+            f"--set seed={config.seed}: split i of --splits {request.run.splits} has this seed + i, "
+            f"at most {LARGEST_SEED}"
+        )
+    return config, policy
 
 
 def typed_configs(

@@ -1,28 +1,13 @@
 """What `iqa train` is asked to do, typed: defaults, then a preset, then a config file, then the flags.
 
-A config file is TOML with three tables. Every run leaves one in its folder that repeats it.
-
-    [run]
-    data = ["csv"]
-    root = ["my-photos"]
-    choose_share = 0.2
-
-    [network]
-    name = "mfenet"
-    van = "b0"
-
-    [train]
-    epochs = 4
-
 Imports no torch.
 """
 
 from __future__ import annotations
 
-import json
-import sys
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,15 +16,11 @@ from iqa_cli.networks.registry import NETWORKS
 from iqa_cli.text import one_line
 from iqa_cli.training.beginning import refuse_foreign
 from iqa_cli.training.config import TrainConfig
-from iqa_cli.training.fields import check_fields, from_options, nearest, number
-from iqa_cli.training.presets import DEFAULT, preset
+from iqa_cli.training.configfile import read_config_file
+from iqa_cli.training.fields import check_fields, check_known, nearest, number
+from iqa_cli.training.presets import DEFAULT, Preset, preset
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-TABLES = ("run", "network", "train")
+_SETTINGS = {entry.name for entry in fields(TrainConfig)} - {"network", "network_config"}
 #: Starts whose photographs a further option names, --KEY-pristine.
 SEEN_STARTS = ("qen", "dan", "restoration")
 #: Share of the pictures that chooses in each of several splits. With the usual share for measuring, the parts
@@ -110,8 +91,8 @@ class RunOptions:
         for key in ("data", "root", "order", "split_file"):
             if not all(isinstance(entry, str) and entry for entry in getattr(self, key)):
                 raise ValueError(f"{key} must be a list of texts")
-        if self.range is not None and len(self.range) != 2:
-            raise ValueError("range must be the lowest and the highest score")
+        if self.range is not None and not _is_range(self.range):
+            raise ValueError("range must be the lowest and the highest score, two numbers")
         if not self.data:
             raise ValueError("data names no database")
         for refused, why in self._contradictions():
@@ -213,11 +194,8 @@ def resolve(
     tables = read_config_file(file) if file is not None else {}
     told = f"--config {one_line(file)}" if file is not None else "--config"
     written = dict(tables.get("run", {}))
-    from_options(RunOptions, written, f"{told} [run]")
-    try:
-        run = RunOptions(**{**written, **flags})
-    except ValueError as error:
-        raise UsageError(_as_flag(str(error))) from None
+    check_known(RunOptions, written, f"{told} [run]")
+    run = _run_options(written, flags, f"{told} [run]")
     chosen = preset(run.preset)
     in_file = dict(tables.get("network", {}))
     named = in_file.pop("name", None)
@@ -230,11 +208,17 @@ def resolve(
                 f"{told} [train]: {key} is not a setting",
                 hint="it has a table, [network]",
             )
-    from_options(TrainConfig, trained, f"{told} [train]")
+    check_known(TrainConfig, trained, f"{told} [train]")
+    _check_settings({**chosen.settings, **trained}, settings, f"{told} [train]")
     wanted = network or named or "mfenet"
     if wanted not in NETWORKS:
         raise UsageError(f"there is no network {wanted!r}", hint=nearest(wanted, NETWORKS))
     refuse_foreign(wanted, run)
+    if run.preset != written.get("preset", DEFAULT) and _is_hidden(wanted, chosen, trained, in_file):
+        raise UsageError(
+            f"--preset {run.preset} would change nothing: {told} gives all of its settings",
+            hint="leave one of the two out, or take the settings that the preset should give out of the file",
+        )
     return Request(
         run=run,
         network=wanted,
@@ -244,62 +228,60 @@ def resolve(
     )
 
 
-def read_config_file(path: Path) -> dict[str, dict[str, Any]]:
-    """The tables of a config file.
+def _run_options(written: Mapping[str, Any], flags: Mapping[str, Any], told: str) -> RunOptions:
+    """The table `[run]` with the flags over it; it is checked as a whole, since a flag may complete or change
+    what the file says.
 
     Raises:
-        UsageError: It cannot be read, is no TOML, or has something besides the tables.
+        UsageError: A value does not fit, or two contradict each other: of the file, where it says so alone.
     """
-    shown = one_line(path)
     try:
-        with path.open("rb") as file:
-            content = tomllib.load(file)
-    except (OSError, ValueError) as error:
-        reason = one_line(getattr(error, "strerror", None) or str(error))
-        raise UsageError(f"--config: cannot read '{shown}': {reason}") from None
-    for key, value in content.items():
-        if key not in TABLES:
-            raise UsageError(
-                f"--config {shown}: there is no table [{one_line(key)}]", hint=nearest(key, TABLES)
-            )
-        if not isinstance(value, dict):
-            raise UsageError(
-                f"--config {shown}: {key} is no table", hint=f"write [{key}], then lines KEY = VALUE"
-            )
-    return content
+        run = RunOptions(**{**written, **flags})
+    except ValueError as error:
+        told = f"{told}: " if written and _complaint(RunOptions, written) == str(error) else ""
+        raise UsageError(f"{told}{_as_flag(str(error))}") from None
+    if "test_share" in flags and not run.splits:
+        raise UsageError(
+            "--test-share is the share that --splits N measures on",
+            hint="give --splits too; without, a part for the test is of iqa data split and --split-file",
+        )
+    return run
 
 
-def config_text(run: RunOptions, config: TrainConfig, network: Mapping[str, Any]) -> str:
-    """A config file that `read_config_file` reads.
+def _check_settings(below: Mapping[str, Any], settings: Mapping[str, Any], told: str) -> None:
+    """See that preset and file with `--set` over them fit; what is wrong with `--set` is told later.
 
-    Args:
-        run: The table `[run]`; what is None is left out.
-        config: The settings.
-        network: All fields of the network's config.
+    Raises:
+        UsageError: A value of the file does not fit.
     """
-    settings = config.to_dict()
-    del settings["network_config"]
-    tables = {
-        "run": asdict(run),
-        "network": {"name": settings.pop("network"), **network},
-        "train": settings,
-    }
-    lines = ["# Written by iqa train. iqa train --config FILE -o FOLDER does the same again."]
-    for name, values in tables.items():
-        lines += ["", f"[{name}]"]
-        lines += [f"{key} = {_toml(value)}" for key, value in values.items() if value is not None]
-    return "\n".join(lines) + "\n"
+    complaint = _complaint(TrainConfig, below)
+    if complaint and complaint == _complaint(TrainConfig, {**below, **settings}):
+        raise UsageError(f"{told}: {one_line(complaint)}")
 
 
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, str):
-        # A JSON text is a TOML text, but for DEL, which TOML wants escaped.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return repr(value)
+def _complaint(config: type, values: Mapping[str, Any]) -> str | None:
+    """What a config says of values that it does not take; None of those it takes."""
+    try:
+        config(**values)
+    except (TypeError, ValueError) as error:
+        return str(error)
+    return None
+
+
+def _is_hidden(network: str, chosen: Preset, trained: Mapping[str, Any], in_file: Mapping[str, Any]) -> bool:
+    """Whether a file's tables give all that a preset would: the card would name one that changed nothing."""
+    if not trained or not set(chosen.settings or _SETTINGS) <= set(trained):
+        return False
+    if not chosen.network:
+        return True
+    from iqa_cli.networks.registry import config_class  # here, since it imports torch
+
+    return set(chosen.network) & set(config_class(network).__dataclass_fields__) <= set(in_file)
+
+
+def _is_range(values: list[Any]) -> bool:
+    numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+    return len(values) == len(numbers) == 2 and all(map(math.isfinite, numbers))
 
 
 def _frozen(values: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import torch
 from iqa_cli.networks.registry import build
 from iqa_cli.training.beginning import beginning
 from iqa_cli.training.checkpoint import claim_folder, write_text
+from iqa_cli.training.configfile import config_text
 from iqa_cli.training.crops import check_pictures
 from iqa_cli.training.description import describe_run
 from iqa_cli.training.devices import Machine
@@ -19,7 +20,6 @@ from iqa_cli.training.job import Job
 from iqa_cli.training.launch import is_main_process, process_count
 from iqa_cli.training.loop import LATER, train
 from iqa_cli.training.mixture import Part
-from iqa_cli.training.options import config_text
 from iqa_cli.training.parts import Source
 from iqa_cli.training.provenance import licence
 from iqa_cli.training.runlog import Log, Progress

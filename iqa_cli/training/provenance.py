@@ -17,7 +17,7 @@ from iqa_cli.datasets.record import ImageRecord, split_hash
 from iqa_cli.datasets.registry import FACTS
 from iqa_cli.errors import UsageError, WeightsError
 from iqa_cli.tensorfile import read_header
-from iqa_cli.text import one_line
+from iqa_cli.text import one_line, printable
 from iqa_cli.training.config import DistillConfig
 from iqa_cli.training.starts import file_sha256
 
@@ -78,6 +78,7 @@ def read_recipe(path: Path) -> dict[str, Any] | None:
             data["part"],
             data["split_hash"],
             recipe["teacher"]["licence"],
+            data.get("labels", ""),
         )
         if not all(isinstance(n, int) for n in counts) or not all(isinstance(t, str) for t in texts):
             raise ValueError("a field is of the wrong type")
@@ -131,7 +132,7 @@ def starting_points(
         points.append(
             {
                 "branch": "DAN, frozen",
-                "weights": resnet50.name,
+                "weights": printable(resnet50.name),
                 "sha256": file_sha256(resnet50),
                 "what": "ImageNet ResNet-50, caffe-style strides, int8, batch norms folded",
                 "origin": UNKNOWN,
@@ -162,7 +163,7 @@ def made_start(
         WeightsError: The file cannot be read.
     """
     recipe = read_recipe(path)
-    point: dict[str, Any] = {"branch": branch, "weights": path.name, "sha256": file_sha256(path)}
+    point: dict[str, Any] = {"branch": branch, "weights": printable(path.name), "sha256": file_sha256(path)}
     if recipe is None:
         point |= {"origin": UNKNOWN, "licence": "not documented"}
         if seen:
@@ -251,7 +252,9 @@ def _seen(recipe: dict[str, Any]) -> str:
     data = recipe["data"]
     seen = []
     if data["pictures"]:
-        seen.append(f"{data['pictures']} pictures of {data['dataset']}, part {data['part']}, labels unread")
+        labels = data.get("labels", "not read")
+        used = "labels unread" if labels in ("not read", "none") else f"labels: {labels}"
+        seen.append(f"{data['pictures']} pictures of {data['dataset']}, part {data['part']}, {used}")
     if data["pristine"]:
         seen.append(f"{data['pristine']} pristine photographs")
     return "; ".join(seen)

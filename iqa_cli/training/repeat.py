@@ -24,12 +24,12 @@ from iqa_cli.networks.registry import config_class
 from iqa_cli.scoring.scorer import load
 from iqa_cli.text import one_line
 from iqa_cli.training.checkpoint import claim_folder, write_text
+from iqa_cli.training.configfile import config_text
 from iqa_cli.training.crops import check_pictures
 from iqa_cli.training.finish import chosen_epoch
 from iqa_cli.training.job import Job
 from iqa_cli.training.launch import is_main_process
 from iqa_cli.training.loop import LATER
-from iqa_cli.training.options import config_text
 from iqa_cli.training.parts import Source
 from iqa_cli.training.protocol import CONFIG_NAME, start_hashes, train_weight
 from iqa_cli.training.runlog import Log, Progress

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -33,6 +34,12 @@ def given_roots(names: Sequence[str], entries: Sequence[str]) -> dict[str, Path]
                 raise UsageError(
                     f"--root {one_line(entry)!r} does not say of which of {len(names)} databases",
                     hint=f"--root NAME=DIR for each, such as --root {names[0]}=DIR",
+                )
+            if equals and "/" not in name and not os.path.lexists(entry):
+                raise UsageError(
+                    f"--root {one_line(entry)!r}: there is no such folder, "
+                    f"and {one_line(name)!r} is not in --data",
+                    hint=nearest(name, names),
                 )
             name, folder = names[0], entry
         if name in roots:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from iqa_cli.errors import WeightsError
 from iqa_cli.networks.qfm_iqm import QFMIQM
 from iqa_cli.tensorfile import read_file
-from iqa_cli.text import one_line
+from iqa_cli.text import one_line, printable
 from iqa_cli.training.fields import nearest
 from iqa_cli.training.provenance import UNKNOWN
 from iqa_cli.training.starts import INT8_STRIDES, file_sha256, load_resnet50_int8
@@ -76,7 +76,7 @@ def load_backbone(module: QFMIQM, name_or_path: str | Path) -> dict[str, Any]:
             f"there is no backbone {one_line(name)!r}",
             hint=f"{nearest(name, PACKAGED)}; or an .npz or .safetensors file",
         )
-    point = {"branch": "backbone", "weights": path.name, "sha256": file_sha256(path), "what": what}
+    point = {"branch": "backbone", "weights": printable(path.name), "sha256": file_sha256(path), "what": what}
     return {**point, "origin": UNKNOWN, "licence": "not documented"}
 
 
@@ -105,7 +105,7 @@ def _load_packaged(module: QFMIQM, name: str) -> dict[str, Any]:
     _fill(module, state, package)
     return {
         "branch": "backbone",
-        "weights": path.name,
+        "weights": printable(path.name),
         "sha256": file_sha256(path),
         "what": f"ImageNet EfficientNet-{name.title()}",
         "origin": {"package": package, "version": metadata.version(package)},

@@ -12,7 +12,7 @@ from iqa_cli.card import Card
 from iqa_cli.errors import UsageError, WeightsError
 from iqa_cli.finding import find_weights
 from iqa_cli.seen import read_seen, seen_path
-from iqa_cli.text import one_line
+from iqa_cli.text import one_line, printable
 from iqa_cli.training.starts import file_sha256
 from iqa_cli.weights import load_state, unshipped_of
 
@@ -73,7 +73,7 @@ def what_it_hands_on(path: Path, card: Card, branch: str) -> WarmStart:
     """
     point = {
         "branch": branch,
-        "weights": path.name,
+        "weights": printable(path.name),
         "sha256": file_sha256(path),
         "what": f"the finished weight {card.name} of {card.date}",
         "origin": {

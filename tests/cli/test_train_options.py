@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 from collections.abc import Iterator
@@ -180,3 +181,16 @@ def _one_error(err: str) -> str:
     assert len(errors) == 1, err
     assert "Traceback" not in err
     return errors[0]
+
+
+def test_a_root_in_other_bytes_than_utf_8_works(train: Train, train_data: Path, tmp_path: Path) -> None:
+    root = tmp_path / os.fsdecode(b"photos\xff")
+    shutil.copytree(train_data, root)
+    result = train(*SHORT, root=root)
+    assert result.code == 0, result.err
+    text = (tmp_path / "run" / "config.toml").read_text(encoding="utf-8")
+    assert "# Left out, since it is no Unicode: --root " in text
+    again = train(*SHORT, "--config", "run/config.toml", root=root)
+    assert again.code == 0, again.err
+    assert "resumed at step 1" in again.err
+    assert (tmp_path / "run" / "mfenet.safetensors").exists()

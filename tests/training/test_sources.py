@@ -25,10 +25,15 @@ def _csv(folder: Path, parts: tuple[str, ...] = (), number: int = 12) -> Path:
     return folder
 
 
-def test_a_folder_goes_to_the_database_it_is_named_for() -> None:
+def test_a_folder_goes_to_the_database_it_is_named_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert given_roots(["csv"], ["photos"]) == {"csv": Path("photos")}
     assert given_roots(["csv"], ["csv=photos"]) == {"csv": Path("photos")}
+    monkeypatch.chdir(tmp_path)
+    Path("a=b").mkdir()
     assert given_roots(["csv"], ["a=b"]) == {"csv": Path("a=b")}
+    assert given_roots(["csv"], ["none/a=b"]) == {"csv": Path("none/a=b")}
     both = given_roots(["koniq10k", "csv"], ["csv=a=b", "koniq10k=/data/K"])
     assert both == {"csv": Path("a=b"), "koniq10k": Path("/data/K")}
     assert given_roots(["koniq10k", "csv"], []) == {}
@@ -47,6 +52,16 @@ def test_a_folder_of_no_database_is_one_line(names: list[str], entries: list[str
     with pytest.raises(UsageError) as caught:
         given_roots(names, entries)
     assert message in caught.value.message
+
+
+def test_a_database_spelt_wrong_before_its_folder_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("db").mkdir()
+    with pytest.raises(UsageError, match="no such folder, and 'cvs' is not in --data") as caught:
+        given_roots(["csv"], ["cvs=db"])
+    assert caught.value.hint == "did you mean csv?"
 
 
 def test_the_scale_is_that_of_the_csv(tmp_path: Path) -> None:
