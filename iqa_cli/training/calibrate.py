@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import optimize
 
-from iqa_cli.calibration import Calibration
+from iqa_cli.calibration import HIGHEST, LOWEST, Calibration
 from iqa_cli.evaluation.correlation import Floats, logistic4
 
 #: Fewer pictures than these fit no curve. Simulated (opinions spread 0.17, outputs off by 0.06 to 0.1 and on
@@ -22,7 +22,7 @@ LEAST_WIDTH = 0.25
 LEAST_SPREAD = 0.1
 
 _PLAIN: dict[str, Any] = {"kind": "linear", "slope": 100.0, "intercept": 0.0}
-_OWN = "100 x raw"
+_MOVED = "a line through the mean output and the mean opinion"
 
 
 def fit_calibration(
@@ -32,9 +32,12 @@ def fit_calibration(
 
     From `MIN_TO_FIT` pictures on it is the 4-parameter logistic of least squares to 100 x MOS, its ends held
     within 0 to 100. With fewer pictures, and where that curve is a step (`LEAST_WIDTH`), flat
-    (`LEAST_SPREAD`) or cannot be fitted, nothing is fitted: what is taken is 100 x raw, which is what a
-    network is trained to give, or the calibration of the weight that the run started from, whichever has the
-    smaller error on these pictures. A start's that is a step or flat here is not taken. None of these falls.
+    (`LEAST_SPREAD`) or cannot be fitted, no curve is: what is taken is 100 x raw, which is what a network is
+    trained to give, or the calibration of the weight that the run started from, whichever has the smaller
+    error on these pictures. A start's that is a step or flat here is not taken. Where 100 x raw is flat here
+    or cuts off more than half of the outputs (those of a network hardly trained may all lie below 0 or above
+    1), its place has a line through the mean output and the mean opinion, with a slope of at most 100. None
+    of these falls.
 
     Args:
         raw: [n] pooled outputs.
@@ -42,7 +45,7 @@ def fit_calibration(
         start: Calibration on the card of the weight that the run started from.
 
     Returns:
-        The map, for the card; and a sentence where nothing was fitted, None where the logistic was.
+        The map, for the card; and a sentence where no curve was fitted, None where the logistic was.
     """
     if len(raw) < MIN_TO_FIT:
         why = f"{len(raw)} pictures are too few to fit a curve to ({MIN_TO_FIT} would do)"
@@ -51,14 +54,24 @@ def fit_calibration(
         if fitted is not None and _sensible(fitted, raw, mos):
             return fitted, None
         why = f"the curve fitted to {len(raw)} pictures is a step or flat, or none could be fitted"
-    chosen, name = dict(_PLAIN), _OWN
+    chosen, name = (dict(_PLAIN), "100 x raw") if _sensible(_PLAIN, raw, mos) else (_moved(raw, mos), _MOVED)
     if (
         start is not None
         and _sensible(start, raw, mos)
-        and _error(start, raw, mos) <= _error(_PLAIN, raw, mos)
+        and _error(start, raw, mos) <= _error(chosen, raw, mos)
     ):
         chosen, name = dict(start), "that of the start"
     return chosen, f"calibration: {why}; taken is {name}"
+
+
+def _moved(raw: Floats, mos: Floats) -> dict[str, Any]:
+    """A line through both means, of a slope of 100 or, where the outputs spread more than the opinions, of
+    what makes them spread as much."""
+    spread = float(np.std(raw))
+    slope = 100 * min(1.0, float(np.std(mos)) / spread) if spread > 0 else 100.0
+    # Opinions that are all the same leave a slope of 0, which is none.
+    slope = max(slope, 1.0)
+    return {"kind": "linear", "slope": slope, "intercept": float(100 * mos.mean() - slope * raw.mean())}
 
 
 def _fit_logistic(raw: Floats, mos: Floats) -> dict[str, Any] | None:
@@ -82,6 +95,8 @@ def _sensible(values: Mapping[str, Any], raw: Floats, mos: Floats) -> bool:
     if values["kind"] == "logistic" and abs(values["b4"]) < LEAST_WIDTH * float(np.std(raw)):
         return False
     points = Calibration.from_dict(dict(values))(raw)
+    if np.mean((points > LOWEST) & (points < HIGHEST)) < 0.5:  # the others are cut off
+        return False
     return _reach(points) >= LEAST_SPREAD * _reach(100 * mos)
 
 

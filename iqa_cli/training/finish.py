@@ -213,8 +213,7 @@ def finish(
             },
             {
                 **_part(sources[0], "choose"),
-                "use": "epoch, shares of the native crops and of the glance"
-                + (", calibration" if remark is None else ""),
+                "use": "epoch, shares of the native crops and of the glance, calibration",
                 "srcc": round(found.srcc, 4),
                 "native_weight_srcc": tried,
                 "glance_weight_srcc": tried_glance,

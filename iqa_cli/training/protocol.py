@@ -19,6 +19,7 @@ from iqa_cli.training.finish import finish
 from iqa_cli.training.job import Job
 from iqa_cli.training.launch import is_main_process, process_count
 from iqa_cli.training.loop import LATER, train
+from iqa_cli.training.met import remarks_on_choice
 from iqa_cli.training.mixture import Part
 from iqa_cli.training.parts import Source
 from iqa_cli.training.provenance import licence
@@ -81,6 +82,9 @@ def train_weight(
         record = describe_run(config, network, anchor.fit, anchor.choose, origin, further)
         claim_folder(folder, record, log, LATER)
         write_text(folder / CONFIG_NAME, config_text(run, config, network.config.to_dict()))
+        for line in remarks_on_choice(run, sources):
+            notes.append(line)
+            log(line)
     if lesson is not None:
         further[-1] = taught_part(lesson, job.lessons or folder, job.machine, log, progress)
     state = train(

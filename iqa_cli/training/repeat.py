@@ -26,10 +26,12 @@ from iqa_cli.text import one_line
 from iqa_cli.training.checkpoint import claim_folder, write_text
 from iqa_cli.training.configfile import config_text
 from iqa_cli.training.crops import check_pictures
+from iqa_cli.training.drawn import check_draws, check_no_more
 from iqa_cli.training.finish import chosen_epoch
 from iqa_cli.training.job import Job
 from iqa_cli.training.launch import is_main_process
 from iqa_cli.training.loop import LATER
+from iqa_cli.training.met import Known, count_met, known_to_starts, tell_copies, tell_met
 from iqa_cli.training.parts import Source
 from iqa_cli.training.protocol import CONFIG_NAME, start_hashes, train_weight
 from iqa_cli.training.runlog import Log, Progress
@@ -79,13 +81,17 @@ def run_splits(
             log(
                 f"{database.name}: its own parts ({one_line(', '.join(own))}) are drawn anew; --fit takes one"
             )
+    check_draws(job, databases, pools)
+    known = known_to_starts(job.run)
     if is_main_process():
         claim_folder(folder, _record(job, databases, pools), log, LATER)
+        check_no_more(folder, job.run.splits, RESULT)
         write_text(folder / CONFIG_NAME, config_text(job.run, job.config, _network(job)))
     results: list[SplitResult] = []
     for number in range(job.run.splits):
         log(f"split {number + 1} of {job.run.splits}")
-        results += _one_split(job, number, databases, pools, folder / f"split{number:02d}", log, progress)
+        place = folder / f"split{number:02d}"
+        results += _one_split(job, number, databases, pools, place, known, log, progress)
         if is_main_process():
             write_text(folder / "splits.csv", summary_csv(results))
             write_text(folder / "splits.json", summary_json(job.run.drawn_shares, results))
@@ -98,6 +104,7 @@ def _one_split(
     databases: Sequence[Database],
     pools: Sequence[Sequence[ImageRecord]],
     folder: Path,
+    known: Known,
     log: Log,
     progress: Progress | None,
 ) -> list[SplitResult]:
@@ -106,10 +113,13 @@ def _one_split(
     drawn = [_draw(job, d, pool, seed, folder) for d, pool in zip(databases, pools, strict=True)]
     weight = folder / f"{job.name}.safetensors"
     hashes = {entry.database.name: split_hash(sum(entry.parts.values(), ())) for entry in drawn}
-    known = _read_result(folder, weight, hashes)
-    if known is not None:
+    remarks = _remarks(drawn, known) if is_main_process() else []
+    for line in remarks:
+        log(line)
+    measured = _read_result(folder, weight, hashes)
+    if measured is not None:
         log(f"{folder}: was measured already")
-        return known
+        return measured
     note = f"split {number} (seed {seed}) of a run of {job.run.splits}; its test part was measured at the end"
     run = replace(
         job.run,
@@ -122,7 +132,7 @@ def _one_split(
         job,
         run=run,
         config=replace(job.config, seed=seed),
-        notes=(*job.notes, note),
+        notes=(*job.notes, note, *remarks),
         # A teacher says the same of the same pictures whatever the split.
         lessons=folder.parent,
     )
@@ -138,7 +148,8 @@ def _one_split(
     for entry in drawn:
         figures = _measure(weight, entry.parts["test"], job, progress)
         sizes = {part: len(records) for part, records in entry.parts.items()}
-        results.append(SplitResult(number, seed, entry.database.name, sizes, _plain(figures)))
+        seen = count_met(entry.parts["test"], known.values()) if known else None
+        results.append(SplitResult(number, seed, entry.database.name, sizes, _plain(figures), seen))
     content = {
         "weight_sha256": file_sha256(weight),
         "split_hash": hashes,
@@ -159,6 +170,17 @@ def _draw(job: Job, database: Database, pool: Sequence[ImageRecord], seed: int, 
     file = folder / f"{database.name}.split.json"
     write_split(file, database, written, seed, fractions=shares)
     return _Drawn(database, parts, file)
+
+
+def _remarks(drawn: Sequence[_Drawn], known: Known) -> list[str]:
+    """What is to be said of the pictures that a split measures on, a line each."""
+    others = [r for entry in drawn for part in ("train", "calib") for r in entry.parts[part]]
+    lines = []
+    for entry in drawn:
+        name, test = entry.database.name, entry.parts["test"]
+        lines += tell_met(name, test, "to measure on", known)
+        lines += tell_copies(name, test, "to measure on", others)
+    return lines
 
 
 def _measure(weight: Path, records: Sequence[ImageRecord], job: Job, progress: Progress | None) -> Figures:

@@ -24,6 +24,8 @@ class SplitResult:
         database: Its name.
         pictures: Part -> number of its pictures.
         figures: Of the test part: those of `FIGURES`, None where one is not defined. RMSE in points.
+        seen: Pictures of the test part that a weight was trained on from which the run starts; None where
+            there is no such weight, or what it was trained on is not known.
     """
 
     number: int
@@ -31,6 +33,7 @@ class SplitResult:
     database: str
     pictures: dict[str, int]
     figures: dict[str, float | None]
+    seen: int | None = None
 
 
 def spread(values: Sequence[float]) -> dict[str, float | int | None]:
@@ -60,19 +63,25 @@ def summary_csv(results: Sequence[SplitResult]) -> str:
     """A header and a row for each split and database; a figure that is not defined is an empty cell."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["split", "seed", "database", "fit", "choose", "test", *FIGURES])
+    writer.writerow(["split", "seed", "database", "fit", "choose", "test", *FIGURES, "seen"])
     for result in results:
         sizes = [result.pictures[part] for part in ("train", "calib", "test")]
-        writer.writerow(
-            [result.number, result.seed, result.database, *sizes, *(result.figures[key] for key in FIGURES)]
-        )
+        figures = [result.figures[key] for key in FIGURES]
+        writer.writerow([result.number, result.seed, result.database, *sizes, *figures, result.seen])
     return stream.getvalue()
 
 
 def summary_json(shares: Mapping[str, float], results: Sequence[SplitResult]) -> str:
     """The shares, the rows, and the median and spread of each figure."""
     rows = [
-        {"split": r.number, "seed": r.seed, "database": r.database, "pictures": r.pictures, **r.figures}
+        {
+            "split": r.number,
+            "seed": r.seed,
+            "database": r.database,
+            "pictures": r.pictures,
+            **r.figures,
+            "seen": r.seen,
+        }
         for r in results
     ]
     content = {"shares": dict(shares), "splits": rows, "summary": summarise(results)}
@@ -80,15 +89,28 @@ def summary_json(shares: Mapping[str, float], results: Sequence[SplitResult]) ->
 
 
 def summary_table(results: Sequence[SplitResult]) -> str:
-    """Aligned columns: a row for each split and database, then median, standard deviation and extremes."""
-    header = ("split", "seed", "database", "n", *(_TITLES[key] for key in FIGURES))
+    """Aligned columns: a row for each split and database, then median, standard deviation and extremes.
+
+    Where a figure is not defined in some splits, a row "splits" says in how many it is. Where it is known
+    what a start was trained on, a column "seen" says how many of the pictures measured on are among it.
+    """
+    header = ["split", "seed", "database", "n", *(_TITLES[key] for key in FIGURES)]
     lines = [
-        (str(r.number), str(r.seed), r.database, str(r.pictures["test"]), *_cells(r.figures)) for r in results
+        [str(r.number), str(r.seed), r.database, str(r.pictures["test"]), *_cells(r.figures)] for r in results
     ]
+    if any(r.seen is not None for r in results):
+        header.append("seen")
+        for line, r in zip(lines, results, strict=True):
+            line.append("-" if r.seen is None else str(r.seen))
     for name, figures in summarise(results).items():
         for word in ("median", "std", "min", "max"):
             row = {key: figures[key][word] for key in FIGURES}
-            lines.append((word, "", name, "", *_cells(row)))
+            lines.append([word, "", name, "", *_cells(row)])
+        counts = [str(figures[key]["n"]) for key in FIGURES]
+        if set(counts) != {str(sum(r.database == name for r in results))}:
+            lines.append(["splits", "", name, "", *counts])
+    for line in lines:
+        line += [""] * (len(header) - len(line))
     widths = [max(len(line[column]) for line in (header, *lines)) for column in range(len(header))]
     shown = []
     for line in (header, *lines):

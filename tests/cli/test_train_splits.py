@@ -68,6 +68,12 @@ def test_each_split_is_measured_once_on_what_it_never_saw(
     assert more.err.count("was measured already") == 2
     assert more.lines[:3] == result.lines[:3]
     assert (tmp_path / "run" / "split00" / "result.json").stat().st_mtime_ns == before
+    # Fewer are refused: the tables would lose what was measured.
+    table = (tmp_path / "run" / "splits.csv").read_text()
+    fewer = train(*SHORT, *SHARES, "--splits", "1")
+    assert fewer.code == ExitCode.USAGE
+    assert "--splits 1: run holds 3 splits already" in fewer.err
+    assert (tmp_path / "run" / "splits.csv").read_text() == table
     other = train(*SHORT, "--choose-share", "0.3", "--splits", "3")
     assert other.code == ExitCode.USAGE
     assert "run holds another run: data calib (0.2 there, 0.3 now)" in other.err
@@ -103,3 +109,18 @@ def test_a_dry_run_of_splits_is_refused(train: Train) -> None:
     refused = train("--splits", "2", "--max-steps", "1")
     assert refused.code == ExitCode.USAGE
     assert "leave --splits out" in refused.err
+
+
+def test_a_test_part_without_a_correlation_is_refused_before_anything_is_trained(
+    train: Train, tmp_path: Path
+) -> None:
+    refused = train(*SHORT, "--choose-share", "0.2", "--test-share", "0.08", "--splits", "2")
+    assert refused.code == ExitCode.USAGE
+    assert "csv: split 0 (seed 5) has 2 of 22 pictures to measure on, which are too few" in refused.err
+    assert "larger --test-share" in refused.err
+    assert "decoding" not in refused.err
+    assert not (tmp_path / "run" / "config.json").exists()
+    # So is one that cannot be trained.
+    small = train(*SHORT[2:], "--set", "batch=15", *SHARES, "--splits", "2")
+    assert "12 pictures to fit and 4 to choose on are too few" in small.err
+    assert "decoding" not in small.err

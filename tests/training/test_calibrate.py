@@ -110,3 +110,24 @@ def test_the_calibration_is_always_one_a_card_accepts(scale: float, number: int)
     points = Calibration.from_dict(fit_calibration(raw, mos)[0])(np.sort(raw))
     assert (np.diff(points) >= 0).all()
     assert 0 <= points.min() <= points.max() <= 100
+
+
+@pytest.mark.parametrize("number", [6, 200])
+@pytest.mark.parametrize(("factor", "shift"), [(0.05, -0.6), (0.05, 1.9), (8.0, -3.0)])
+def test_outputs_outside_of_0_to_1_are_still_told_apart(number: int, factor: float, shift: float) -> None:
+    rng = np.random.default_rng(3)
+    raw, mos = rng.normal(0.5, 0.2, number), rng.uniform(0.2, 0.9, number)
+    raw = factor * raw + shift
+    values, _ = fit_calibration(raw, np.concatenate([mos[: number // 2], 1 - mos[: number // 2]]))
+    points = Calibration.from_dict(values)(np.sort(raw))
+    assert len(np.unique(points)) > 0.8 * number
+    assert points.mean() == pytest.approx(50, abs=12)
+    assert values.get("slope", 0) <= 100
+
+
+def test_outputs_that_are_all_the_same_are_a_map_all_the_same() -> None:
+    for mos in (np.full(5, 0.4), np.linspace(0.2, 0.8, 5)):
+        for raw in (np.full(5, 0.3), np.full(5, -2.0), np.linspace(-5, 9, 5)):
+            values, remark = fit_calibration(raw, mos)
+            assert remark is not None
+            assert Calibration.from_dict(values).parameters["slope"] >= 1

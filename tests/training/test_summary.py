@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -51,3 +52,19 @@ def test_what_is_not_defined_is_left_out_and_counted() -> None:
     assert [row["srcc"] for row in rows[:3]] == ["0.9", "", "0.5"]
     assert (rows[0]["fit"], rows[0]["choose"], rows[0]["test"]) == ("70", "10", "20")
     assert " - " in summary_table(results)
+
+
+def test_a_median_over_some_of_the_splits_says_over_how_many() -> None:
+    whole = summary_table(_results(0.9, 0.7)).splitlines()
+    assert [line.split()[0] for line in whole[-4:]] == ["median", "std", "min", "max"]
+    partly = [line.split() for line in summary_table(_results(0.9, None, 0.5)).splitlines()]
+    assert partly[-1] == ["splits", "live", "2", "3", "3", "3", "3"]
+
+
+def test_pictures_that_a_start_has_met_are_a_column() -> None:
+    results = [replace(result, seen=seen) for result, seen in zip(_results(0.9, 0.7), (3, 0), strict=True)]
+    lines = [line.split() for line in summary_table(results).splitlines()]
+    assert [line[-1] for line in lines[:3]] == ["seen", "3", "0"]
+    assert [row["seen"] for row in csv.DictReader(io.StringIO(summary_csv(results)))] == ["3", "0"]
+    assert [row["seen"] for row in json.loads(summary_json({}, results))["splits"]] == [3, 0]
+    assert "seen" not in summary_table(_results(0.9, 0.7))
