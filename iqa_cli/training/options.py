@@ -238,8 +238,9 @@ def _run_options(written: Mapping[str, Any], flags: Mapping[str, Any], told: str
     try:
         run = RunOptions(**{**written, **flags})
     except ValueError as error:
-        told = f"{told}: " if written and _complaint(RunOptions, written) == str(error) else ""
-        raise UsageError(f"{told}{_as_flag(str(error))}") from None
+        if written and _complaint(RunOptions, written) == str(error):
+            raise UsageError(f"{told}: {one_line(str(error))}") from None
+        raise UsageError(_as_flag(str(error))) from None
     if "test_share" in flags and not run.splits:
         raise UsageError(
             "--test-share is the share that --splits N measures on",
