@@ -15,7 +15,7 @@ from iqa_cli.errors import IqaError, UsageError
 from iqa_cli.text import one_line
 
 #: Ending -> Pillow's name of the format, and how it is written.
-_FORMATS = {
+_FORMATS: dict[str, tuple[str, dict[str, object]]] = {
     ".png": ("PNG", {}),
     ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
     ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
