@@ -71,8 +71,17 @@ def save_start(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str,
     Raises:
         WeightsError: No space, no permission, ...
     """
+    data = save(tensors, metadata)
+    # safetensors writes several entries of the metadata in an order that differs from call to call; the same
+    # start should be the same bytes. The offsets in the header count from its end.
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    if "__metadata__" in header:
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
     with _replacing(path) as temporary:
-        temporary.write_bytes(save(tensors, metadata))
+        temporary.write_bytes(b"".join((len(text).to_bytes(8, "little"), text, memoryview(data)[end:])))
 
 
 def append_log(folder: Path, line: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 
 from iqa_cli.datasets.record import ImageRecord
 from iqa_cli.errors import WeightsError
@@ -46,3 +47,17 @@ def test_labels_that_are_no_text_are_a_damaged_recipe(tmp_path: Path) -> None:
     recipe["data"]["labels"] = ["x"]
     with pytest.raises(WeightsError, match="its recipe is damaged"):
         read_recipe(_file(tmp_path, recipe))
+
+
+def test_the_same_start_is_the_same_bytes(tmp_path: Path) -> None:
+    tensors = {"b": torch.arange(6.0).reshape(2, 3), "a": torch.ones(5, dtype=torch.float16)}
+    metadata = {f"key {i}": "wert ü" * i for i in range(8)}
+    written = set()
+    for number in range(4):
+        path = tmp_path / f"{number}.safetensors"
+        save_start(path, tensors, dict(sorted(metadata.items(), reverse=number % 2 == 1)))
+        written.add(path.read_bytes())
+    assert len(written) == 1
+    with safe_open(path, "pt") as file:
+        assert file.metadata() == metadata
+        assert all(torch.equal(file.get_tensor(name), value) for name, value in tensors.items())
