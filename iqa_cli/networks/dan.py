@@ -7,6 +7,7 @@ pre-training starts from. timm's ResNet-50 supplies the network and its paramete
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 import timm
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 
 #: Channels of D1 to D4.
 DAN_WIDTHS = (256, 512, 1024, 2048)
+
+
+def use_caffe_strides(first_blocks: Iterable[Any]) -> None:
+    """Halve the resolution in the 1x1 convolution of bottlenecks, the first of each stage, instead of the
+    3x3."""
+    for block in first_blocks:
+        block.conv1.stride, block.conv2.stride = (2, 2), (1, 1)
 
 
 class DAN(nn.Module):
@@ -34,8 +42,7 @@ class DAN(nn.Module):
         self.resnet = timm.create_model("resnet50", pretrained=False, num_classes=0)
         if strides == "caffe":
             net: Any = self.resnet
-            for layer in (net.layer2, net.layer3, net.layer4):
-                layer[0].conv1.stride, layer[0].conv2.stride = (2, 2), (1, 1)
+            use_caffe_strides(layer[0] for layer in (net.layer2, net.layer3, net.layer4))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """D1 to D4, [N, 256 .. 2048, ceil(H / s), ceil(W / s)] with s = 4, 8, 16, 32, from normalised RGB

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, Literal
 
 import timm
@@ -17,6 +17,9 @@ import torch.nn.functional as F
 from timm.layers import PatchEmbed
 from timm.models.resnet import Bottleneck
 from torch import Tensor, nn
+
+from iqa_cli.networks.dan import use_caffe_strides
+from iqa_cli.networks.points import skip_before_points
 
 #: Stages that rates and freezing count, as MFE-Net's: they end at strides 4, 8, 16, 32.
 STAGES = 4
@@ -88,11 +91,11 @@ class Backbone(nn.Module):
         self.levels = check_cut(name, stride, levels)
         net: Any = _create(name)
         if caffe:
-            _use_caffe_strides(net)
+            use_caffe_strides(_first_blocks(net))
         self.places = [self.layout.places[i] for i in self.levels] if self.layout.places else []
         if self.places:
             net.prune_intermediate_layers(indices=self.places, prune_norm=True, prune_head=True)
-        _skip_before_points(net)
+        skip_before_points(net)
         self.net = net
         self.widths = tuple(self.layout.widths[i] for i in self.levels)
         self._frozen = 0
@@ -206,27 +209,6 @@ def _features(
     tokens = net.forward_features(x)
     first = tokens[:, 0] if getattr(net, "cls_token", None) is not None else None
     return first, [tokens[:, net.num_prefix_tokens :]]
-
-
-def _use_caffe_strides(net: Any) -> None:
-    for block in _first_blocks(net):
-        block.conv1.stride, block.conv2.stride = (2, 2), (1, 1)
-
-
-def _skip_before_points(net: nn.Module) -> None:
-    """Let strided 1x1 convolutions see only the pixels that they use, at stride 1: the same function.
-
-    The gradient of a strided 1x1 convolution of channels-last maps can write beyond its memory in torch 2.15
-    on the CPU; see `iqa_cli.networks.vcrnet_restoration.every`.
-    """
-    for module in net.modules():
-        if type(module) is nn.Conv2d and module.kernel_size == (1, 1) and max(module.stride) > 1:
-            module.register_forward_pre_hook(partial(_every, step=module.stride))
-            module.stride = (1, 1)
-
-
-def _every(module: nn.Module, given: tuple[Tensor], step: tuple[int, ...]) -> tuple[Tensor]:
-    return (given[0][:, :, :: step[0], :: step[1]],)
 
 
 def _first_blocks(net: Any) -> list[Any]:

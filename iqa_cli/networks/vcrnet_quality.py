@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from iqa_cli.networks.mfenet import IMAGENET_MEAN, IMAGENET_STD
-from iqa_cli.networks.vcrnet_restoration import every
+from iqa_cli.networks.points import every
 
 #: Channels of each of the three branches.
 BRANCH_WIDTH = 24

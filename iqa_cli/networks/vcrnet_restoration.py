@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from iqa_cli.networks.mfenet import IMAGENET_MEAN, IMAGENET_STD
+from iqa_cli.networks.points import every
 
 #: Channels of the five levels: "full" is the published network, "tiny" serves tests.
 RESTORATION_WIDTHS = {"full": (16, 32, 64, 256, 512), "tiny": (4, 8, 8, 12, 16)}
@@ -71,15 +72,6 @@ class AsymmetricConv(nn.Module):
             self.square.weight.copy_(self.kernel())
             self.vertical = self.horizontal = None
             self.square, self.norm = fuse_conv_bn_eval(self.square, self.norm), nn.Identity()
-
-
-def every(x: Tensor, stride: int) -> Tensor:
-    """Every `stride`-th pixel of [N, C, H, W]: a 1x1 convolution of it is one with that stride.
-
-    The gradient of a strided 1x1 convolution of channels-last maps writes beyond its memory in torch 2.15 on
-    the CPU (8 to 6 channels, stride 2: "double free or corruption"), so there is none here.
-    """
-    return x if stride == 1 else x[:, :, ::stride, ::stride]
 
 
 class ResidualLevel(nn.Module):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from iqa_cli.networks.dan import DAN, DAN_WIDTHS
 from iqa_cli.networks.mfenet import IMAGENET_MEAN, IMAGENET_STD
+from iqa_cli.networks.points import skip_before_points
 
 Batch = TypeVar("Batch")
 
@@ -34,6 +35,7 @@ class ContrastiveDAN(nn.Module):
     def __init__(self, dan: DAN, frozen: int, hidden: int, embedding: int) -> None:
         super().__init__()
         self.dan, self.frozen = dan, frozen
+        skip_before_points(dan)
         self.projector = nn.Sequential(
             nn.Linear(DAN_WIDTHS[-1], hidden), nn.ReLU(inplace=True), nn.Linear(hidden, embedding)
         )
