@@ -15,16 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
-from iqa_cli.errors import IqaError, UsageError
+from iqa_cli.errors import UsageError
 from iqa_cli.networks.dan import DAN
 from iqa_cli.training.checkpoint import (
     append_log,
-    checkpoint_fits,
     claim_folder,
-    load_checkpoint,
-    save_checkpoint,
 )
 from iqa_cli.training.contrastive_loss import supervised_contrastive
 from iqa_cli.training.contrastive_net import ContrastiveDAN, restore_batch_norms
@@ -33,6 +29,7 @@ from iqa_cli.training.dan_batches import STATISTICS, TRAINING, ahead, check_batc
 from iqa_cli.training.dan_config import ContrastiveConfig
 from iqa_cli.training.interrupt import deferred_interrupt
 from iqa_cli.training.schedule import warmup_cosine
+from iqa_cli.training.steps import Steps
 
 #: Steps between two lines of the log, and between two checkpoints.
 LOG_EVERY, SAVE_EVERY = 20, 100
@@ -81,31 +78,19 @@ def pretrain(
     ]
     optimiser = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warmup_cosine(config.steps, config.warmup))
-    state, step = folder / "last.pt", 0
-    if state.exists():
-        saved = load_checkpoint(state)
-        with checkpoint_fits(state):
-            model.load_state_dict(saved["model"])
-            optimiser.load_state_dict(saved["optimiser"])
-            schedule.load_state_dict(saved["schedule"])
-            step = int(saved["step"])
-        log(f"resumed at step {step} of {config.steps}")
-    else:
+    run = Steps(folder / "last.pt", model, optimiser, schedule)
+    if not run.resume(config.steps, log):
         plans = [training_batch(config, len(images), STATISTICS, i) for i in range(config.norm_batches)]
         crops = ahead(images, plans, config.size, config.margin, threads)
         with autocast(config, device):
             restore_batch_norms(model.dan, crops, lambda batch: model.maps(batch[0].to(device)))
         log(f"put the batch norms back, from {sum(map(len, plans))} crops")
 
-    def save() -> None:
-        parts = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
-        save_checkpoint(state, {**parts, "schedule": schedule.state_dict(), "step": step})
-
     everything = [p for group in groups for p in group["params"]]
-    plan = (training_batch(config, len(images), TRAINING, i) for i in range(step, config.steps))
+    plan = (training_batch(config, len(images), TRAINING, i) for i in range(run.step, config.steps))
     batches = ahead(images, plan, config.size, config.margin, threads)
     losses: list[float] = []
-    began, waited, crops_made, first = time.monotonic(), 0.0, 0, step
+    began, waited, crops_made, first = time.monotonic(), 0.0, 0, run.step
     model.train()
     try:
         with deferred_interrupt() as interrupt:
@@ -119,39 +104,26 @@ def pretrain(
                 with autocast(config, device):
                     embeddings = model(rgb)
                 loss = supervised_contrastive(embeddings, batch[1].to(device), config.temperature)
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                norm = nn.utils.clip_grad_norm_(everything, 1.0)
-                if not (torch.isfinite(loss) and torch.isfinite(norm)):
-                    raise IqaError(
-                        f"step {step + 1}: the loss is not finite any more (learning rate "
-                        f"{optimiser.param_groups[0]['lr']:.3g})",
-                        hint="nothing of it was saved",
-                    )
-                optimiser.step()
-                schedule.step()
-                step += 1
+                run.take(loss, everything)
                 crops_made += len(rgb)
                 losses.append(float(loss.detach()))
-                if step % LOG_EVERY == 0 or step == config.steps:
+                if run.step % LOG_EVERY == 0 or run.step == config.steps:
                     seconds = time.monotonic() - began
                     mean = sum(losses) / len(losses)
-                    line = {"step": step, "loss": round(mean, 4), "seconds": round(seconds, 1)}
+                    line = {"step": run.step, "loss": round(mean, 4), "seconds": round(seconds, 1)}
                     line |= {"waited": round(waited, 1), "crops_per_second": round(crops_made / seconds, 1)}
                     append_log(folder, line)
-                    left = seconds / (step - first) * (config.steps - step)
+                    left = seconds / (run.step - first) * (config.steps - run.step)
                     log(
-                        f"step {step}/{config.steps}  loss {mean:.3f}  {crops_made / seconds:.0f} crops/s "
-                        f"(waiting for them {waited / seconds:.0%})  {left / 60:.0f} min left"
+                        f"step {run.step}/{config.steps}  loss {mean:.3f}  {crops_made / seconds:.0f} "
+                        f"crops/s (waiting for them {waited / seconds:.0%})  {left / 60:.0f} min left"
                     )
                     losses.clear()
-                if step % SAVE_EVERY == 0 or step == config.steps:
-                    save()
+                if run.step % SAVE_EVERY == 0 or run.step == config.steps:
+                    run.save()
                 interrupt.check()
     except KeyboardInterrupt:
-        if step:
-            save()
-        raise KeyboardInterrupt(f"interrupted at step {step}; the same command resumes") from None
+        raise run.save_interrupted() from None
     finally:
         batches.close()
     return model.eval()

@@ -19,15 +19,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from iqa_cli.errors import IqaError, UsageError, WeightsError
+from iqa_cli.errors import UsageError, WeightsError
 from iqa_cli.networks.mfenet import IMAGENET_MEAN, IMAGENET_STD
 from iqa_cli.networks.van import VAN, VAN_SIZES
 from iqa_cli.training.checkpoint import (
     append_log,
-    checkpoint_fits,
     claim_folder,
-    load_checkpoint,
-    save_checkpoint,
     save_start,
 )
 from iqa_cli.training.config import DistillConfig
@@ -39,6 +36,7 @@ from iqa_cli.training.loader import Speed, TimedBatches, makers
 from iqa_cli.training.provenance import RECIPE_KEY, read_recipe
 from iqa_cli.training.schedule import warmup_cosine
 from iqa_cli.training.starts import efficientnet_lite0
+from iqa_cli.training.steps import Steps
 
 #: Channels of the teacher's maps at strides 4, 8, 16, 32.
 TEACHER_WIDTHS = (24, 40, 112, 320)
@@ -124,67 +122,43 @@ def distill(
     sampler = CropSampler(
         images, config.size, config.batch, round(config.distorted * config.batch), config.seed, replace=True
     )
-    state, step = folder / "last.pt", 0
-    if state.exists():
-        saved = load_checkpoint(state)
-        with checkpoint_fits(state):
-            model.load_state_dict(saved["model"])
-            optimiser.load_state_dict(saved["optimiser"])
-            schedule.load_state_dict(saved["schedule"])
-            step = int(saved["step"])
-        log(f"resumed at step {step} of {config.steps}")
-
-    def save() -> None:
-        parts = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
-        save_checkpoint(state, {**parts, "schedule": schedule.state_dict(), "step": step})
+    run = Steps(folder / "last.pt", model, optimiser, schedule)
+    run.resume(config.steps, log)
 
     running, count, started = torch.zeros(4), 0, time.monotonic()
     speed = Speed(makers(machine)[0])
-    batches = TimedBatches(sampler, step, config.steps, machine)
+    batches = TimedBatches(sampler, run.step, config.steps, machine)
     model.train()
     model.teacher.eval()
     try:
         with deferred_interrupt() as interrupt:
-            while step < config.steps:
+            while run.step < config.steps:
                 batch = batches.next()
                 began = time.monotonic()
                 rgb = batch.rgb.to(machine.device).contiguous(memory_format=torch.channels_last)
                 with autocast(machine.device, precision):
                     errors = model(rgb)
-                optimiser.zero_grad(set_to_none=True)
-                errors.sum().backward()
-                norm = nn.utils.clip_grad_norm_(learnt, 1.0)
-                if not (torch.isfinite(errors).all() and torch.isfinite(norm)):
-                    raise IqaError(
-                        f"step {step + 1}: the loss is not finite any more (learning rate "
-                        f"{optimiser.param_groups[0]['lr']:.3g})",
-                        hint="nothing of it was saved",
-                    )
-                optimiser.step()
-                schedule.step()
-                step += 1
+                run.take(errors.sum(), learnt)
                 running += errors.detach().cpu()
                 count += 1
                 speed.add(batch, batches.waited, time.monotonic() - began)
-                if step % LOG_EVERY == 0:
+                if run.step % LOG_EVERY == 0:
                     means = [round(v, 4) for v in (running / count).tolist()]
                     seconds = round(time.monotonic() - started, 1)
-                    append_log(folder, {"step": step, "errors": means, "seconds": seconds})
-                    log(f"step {step}/{config.steps}  errors by stage {means}")
+                    append_log(folder, {"step": run.step, "errors": means, "seconds": seconds})
+                    log(f"step {run.step}/{config.steps}  errors by stage {means}")
                     running.zero_()
                     count = 0
-                if step % SAVE_EVERY == 0 or step == config.steps:
-                    save()
+                if run.step % SAVE_EVERY == 0 or run.step == config.steps:
+                    run.save()
                 interrupt.check()
     except KeyboardInterrupt:
-        if step:
-            save()
-        raise KeyboardInterrupt(f"interrupted at step {step}; the same command resumes") from None
+        raise run.save_interrupted() from None
     finally:
         batches.close()
     if speed.images:
         kinds = makers(machine)[1]
-        append_log(folder, {"step": step, "speed": speed.to_dict(), "makers": kinds})
+        append_log(folder, {"step": run.step, "speed": speed.to_dict(), "makers": kinds})
         log(speed.line(kinds))
     result = folder / RESULT
     tensors = {name: value.cpu().contiguous() for name, value in model.van.state_dict().items()}

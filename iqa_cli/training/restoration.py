@@ -14,16 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
-from iqa_cli.errors import IqaError, UsageError
+from iqa_cli.errors import UsageError
 from iqa_cli.networks.vcrnet_restoration import RestorationNet
 from iqa_cli.training.checkpoint import (
     append_log,
-    checkpoint_fits,
     claim_folder,
-    load_checkpoint,
-    save_checkpoint,
 )
 from iqa_cli.training.crops import Image
 from iqa_cli.training.devices import autocast, dtype_of
@@ -32,6 +28,7 @@ from iqa_cli.training.restoration_config import RestorationConfig
 from iqa_cli.training.restoration_data import ahead, training_pairs
 from iqa_cli.training.restoration_loss import restoration_loss
 from iqa_cli.training.schedule import warmup_cosine
+from iqa_cli.training.steps import Steps
 
 #: Steps between two lines of the log, and between two checkpoints.
 LOG_EVERY, SAVE_EVERY = 20, 100
@@ -76,22 +73,12 @@ def pretrain_restoration(
     model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(_groups(model, config), lr=config.rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warmup_cosine(config.steps, config.warmup))
-    state, step = folder / "last.pt", 0
-    if state.exists():
-        saved = load_checkpoint(state)
-        with checkpoint_fits(state):
-            model.load_state_dict(saved["model"])
-            optimiser.load_state_dict(saved["optimiser"])
-            schedule.load_state_dict(saved["schedule"])
-            step = int(saved["step"])
-        log(f"resumed at step {step} of {config.steps}")
+    run = Steps(folder / "last.pt", model, optimiser, schedule)
+    run.resume(config.steps, log)
 
-    def save() -> None:
-        parts = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
-        save_checkpoint(state, {**parts, "schedule": schedule.state_dict(), "step": step})
-
-    first, last = step, config.steps if max_steps is None else min(config.steps, step + max_steps)
-    plan = (training_pairs(config, len(images), i) for i in range(step, last))
+    first = run.step
+    last = config.steps if max_steps is None else min(config.steps, first + max_steps)
+    plan = (training_pairs(config, len(images), i) for i in range(first, last))
     batches = ahead(images, plan, config.size, config.margin, threads)
     sums, counted = torch.zeros(3), 0
     began, waited = time.monotonic(), 0.0
@@ -111,32 +98,19 @@ def pretrain_restoration(
                     restored.float(), better, config.error_weight, config.ssim_weight
                 )
                 loss = weighted + unlike
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                if not (torch.isfinite(loss) and torch.isfinite(norm)):
-                    raise IqaError(
-                        f"step {step + 1}: the loss is not finite any more (learning rate "
-                        f"{optimiser.param_groups[0]['lr']:.3g})",
-                        hint="nothing of it was saved",
-                    )
-                optimiser.step()
-                schedule.step()
-                step += 1
+                run.take(loss, model.parameters())
                 counted += 1
                 left = (worse - better).abs().mean()  # what doing nothing would leave
                 sums += torch.stack([weighted.detach(), unlike.detach(), left]).cpu()
-                if step % LOG_EVERY == 0 or step == last:
-                    _tell(folder, log, step, config.steps, sums / counted, first, began, waited)
+                if run.step % LOG_EVERY == 0 or run.step == last:
+                    _tell(folder, log, run.step, config.steps, sums / counted, first, began, waited)
                     sums.zero_()
                     counted = 0
-                if step % SAVE_EVERY == 0 or step == last:
-                    save()
+                if run.step % SAVE_EVERY == 0 or run.step == last:
+                    run.save()
                 interrupt.check()
     except KeyboardInterrupt:
-        if step:
-            save()
-        raise KeyboardInterrupt(f"interrupted at step {step}; the same command resumes") from None
+        raise run.save_interrupted() from None
     finally:
         batches.close()
     return model.eval()
