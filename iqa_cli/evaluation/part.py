@@ -1,0 +1,85 @@
+"""What is measured, as columns: the opinions of a part of a database, and what one scorer says of it.
+
+Columns, not a record a picture, because a million pictures are to be measured in bounded memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iqa_cli.datasets.record import ImageRecord, split_hash
+from iqa_cli.evaluation.correlation import Floats
+
+#: What a part can be taken apart by: fields of a record.
+KINDS = ("subset", "distortion", "level", "ref")
+
+
+@dataclass(frozen=True)
+class Part:
+    """The opinions of a part.
+
+    Attributes:
+        dataset: Name of the database.
+        name: Name of the part.
+        split_hash: Identity of the part; see `iqa_cli.datasets.record.split_hash`.
+        names: [n] pictures, as the database calls them.
+        opinions: [n] 100 x MOS: points, 0 to 100, higher is better.
+        groups: [n] codes, from 0; pictures of one group are not independent.
+        kinds: Of `KINDS`, those that the database has: [n] labels, None where a picture has none.
+        deviations: [n] standard deviations of the opinions in points, NaN where not known; None for none.
+    """
+
+    dataset: str
+    name: str
+    split_hash: str
+    names: tuple[str, ...]
+    opinions: Floats
+    groups: NDArray[np.int64]
+    kinds: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+    deviations: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class Column:
+    """What one scorer says of a part.
+
+    Attributes:
+        scorer: What it is called in tables.
+        scores: [n] oriented so that higher is better; NaN where there is none.
+        kind: A weight, a baseline, or a file of scores from elsewhere.
+        met: [n] whether the scorer was trained on exactly these pixels; None where that is not known.
+        near: [n] whether it was trained on one that resembles it, and not on these pixels; None likewise.
+    """
+
+    scorer: str
+    scores: Floats
+    kind: Literal["weight", "baseline", "file"] = "weight"
+    met: NDArray[np.bool_] | None = None
+    near: NDArray[np.bool_] | None = None
+
+
+def part_of(dataset: str, name: str, records: Sequence[ImageRecord]) -> Part:
+    """The columns of records."""
+    kinds = {}
+    for kind in KINDS:
+        labels = [None if (value := getattr(r, kind)) is None else str(value) for r in records]
+        if any(label is not None for label in labels):
+            kinds[kind] = labels
+    _, groups = np.unique([r.group for r in records], return_inverse=True)
+    return Part(
+        dataset,
+        name,
+        split_hash(records),
+        tuple(r.name for r in records),
+        np.array([100 * r.mos for r in records], dtype=np.float64),
+        groups.astype(np.int64),
+        kinds,
+    )
