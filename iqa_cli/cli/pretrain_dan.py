@@ -56,10 +56,10 @@ def dan(
             RESULT,
             dan_recipe,
             finish_pretraining,
-            finished_report,
         )
         from iqa_cli.training.contrastive_report import report_text
         from iqa_cli.training.crops import check_pictures, decode_all
+        from iqa_cli.training.report import finished_report
         from iqa_cli.training.starts import load_resnet50_int8
 
         if threads:
@@ -77,7 +77,7 @@ def dan(
         data = {**recipe["data"], "start": recipe["teacher"]["sha256"]}
         # Before decoding; pretrain claims the folder for itself as well.
         claim_folder(output, describe_pretraining(config, data), env.note)
-        report = finished_report(output)
+        report = finished_report(output, RESULT)
         if report is None:
             env.note(f"decoding {sum(map(len, parts.values()))} photographs")
             train, val = (decode_all(paths) for paths in parts.values())

@@ -67,12 +67,12 @@ def restoration(
         from iqa_cli.scoring.device import choose_device
         from iqa_cli.training.checkpoint import claim_folder
         from iqa_cli.training.crops import check_pictures, decode_all
+        from iqa_cli.training.report import finished_report
         from iqa_cli.training.restoration import describe_restoration, pretrain_restoration
         from iqa_cli.training.restoration_finish import (
             RESULT,
             FurtherPictures,
             finish_restoration,
-            finished_report,
             restoration_recipe,
         )
         from iqa_cli.training.restoration_report import report_text
@@ -93,7 +93,7 @@ def restoration(
         recipe = restoration_recipe(config, preset, train, val, further)
         # Before decoding; pretrain_restoration claims the folder for itself as well.
         claim_folder(output, describe_restoration(config, recipe["data"]), env.note)
-        report = finished_report(output)
+        report = finished_report(output, RESULT)
         if report is None:
             paths = [*train, *further.paths()]
             env.note(f"decoding {len(paths)} photographs")

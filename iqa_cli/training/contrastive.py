@@ -25,8 +25,9 @@ from iqa_cli.training.checkpoint import (
 from iqa_cli.training.contrastive_loss import supervised_contrastive
 from iqa_cli.training.contrastive_net import ContrastiveDAN, restore_batch_norms
 from iqa_cli.training.crops import Image
-from iqa_cli.training.dan_batches import STATISTICS, TRAINING, ahead, check_batches, training_batch
+from iqa_cli.training.dan_batches import STATISTICS, TRAINING, check_batches, crop_batches, training_batch
 from iqa_cli.training.dan_config import ContrastiveConfig
+from iqa_cli.training.devices import autocast, dtype_of
 from iqa_cli.training.interrupt import deferred_interrupt
 from iqa_cli.training.schedule import warmup_cosine
 from iqa_cli.training.steps import Steps
@@ -81,14 +82,14 @@ def pretrain(
     run = Steps(folder / "last.pt", model, optimiser, schedule)
     if not run.resume(config.steps, log):
         plans = [training_batch(config, len(images), STATISTICS, i) for i in range(config.norm_batches)]
-        crops = ahead(images, plans, config.size, config.margin, threads)
-        with autocast(config, device):
+        crops = crop_batches(images, plans, config.size, config.margin, threads)
+        with autocast(device, dtype_of(config.precision)):
             restore_batch_norms(model.dan, crops, lambda batch: model.maps(batch[0].to(device)))
         log(f"put the batch norms back, from {sum(map(len, plans))} crops")
 
     everything = [p for group in groups for p in group["params"]]
     plan = (training_batch(config, len(images), TRAINING, i) for i in range(run.step, config.steps))
-    batches = ahead(images, plan, config.size, config.margin, threads)
+    batches = crop_batches(images, plan, config.size, config.margin, threads)
     losses: list[float] = []
     began, waited, crops_made, first = time.monotonic(), 0.0, 0, run.step
     model.train()
@@ -101,7 +102,7 @@ def pretrain(
                 if batch is None:
                     break
                 rgb = batch[0].to(device, memory_format=torch.channels_last)
-                with autocast(config, device):
+                with autocast(device, dtype_of(config.precision)):
                     embeddings = model(rgb)
                 loss = supervised_contrastive(embeddings, batch[1].to(device), config.temperature)
                 run.take(loss, everything)
@@ -127,11 +128,6 @@ def pretrain(
     finally:
         batches.close()
     return model.eval()
-
-
-def autocast(config: ContrastiveConfig, device: torch.device) -> torch.autocast:
-    """The arithmetic that the settings ask for."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=config.precision == "bf16")
 
 
 def check_pretraining(config: ContrastiveConfig, photographs: int) -> None:

@@ -14,7 +14,7 @@ from iqa_cli import __version__
 from iqa_cli.images.distortions import LEVELS, TYPES
 from iqa_cli.networks.dan import DAN
 from iqa_cli.networks.distortion_head import DistortionHead
-from iqa_cli.training.checkpoint import save_start, write_text
+from iqa_cli.training.checkpoint import save_start
 from iqa_cli.training.contrastive_net import ContrastiveDAN
 from iqa_cli.training.contrastive_report import differences, measure, network_report, report_text
 from iqa_cli.training.crops import Image
@@ -30,9 +30,10 @@ from iqa_cli.training.dan_heads import (
     report_crops,
 )
 from iqa_cli.training.provenance import RECIPE_KEY, UNKNOWN, names_hash
+from iqa_cli.training.report import write_report
 from iqa_cli.training.starts import INT8_STRIDES, file_sha256
 
-RESULT, REPORT_JSON, REPORT_TEXT = "dan.safetensors", "report.json", "report.md"
+RESULT = "dan.safetensors"
 
 
 def finish_pretraining(
@@ -94,18 +95,8 @@ def finish_pretraining(
         _tensors(model.dan, heads["contrastive"]),
         {RECIPE_KEY: json.dumps({**recipe, "head": {"stages": heads["contrastive"].stages}}, sort_keys=True)},
     )
-    write_text(folder / REPORT_TEXT, report_text(report))
-    write_text(folder / REPORT_JSON, json.dumps(report, indent=1) + "\n")  # last: it marks the end
+    write_report(folder, report, report_text(report))
     return report
-
-
-def finished_report(folder: Path) -> dict[str, Any] | None:
-    """The report of a run that has ended, None where it has not."""
-    try:
-        report = json.loads((folder / REPORT_JSON).read_text(encoding="utf-8"))
-        return report if (folder / RESULT).is_file() and isinstance(report, dict) else None
-    except (OSError, ValueError):
-        return None
 
 
 def dan_recipe(

@@ -6,9 +6,8 @@ A class is a type of distortion at a level; the pristine class is number 0, type
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +15,10 @@ import torch
 from torch import Tensor
 
 from iqa_cli.images.distortions import LEVELS, TYPES, distort
+from iqa_cli.training.ahead import made_ahead
 from iqa_cli.training.crops import Image, to_tensor
 from iqa_cli.training.dan_config import ContrastiveConfig
 
-#: Batches that are being made ahead of the one that trains.
-AHEAD = 3
 CLASSES = 1 + len(TYPES) * LEVELS
 
 # Streams of random numbers, so that no two uses of one seed share numbers.
@@ -109,10 +107,10 @@ def check_batches(config: ContrastiveConfig, photographs: int) -> None:
             raise ValueError(f"{name} must be at most the {photographs} photographs there are")
 
 
-def ahead(
+def crop_batches(
     images: Sequence[Image], batches: Iterable[list[Crop]], size: int, margin: int, threads: int
 ) -> Generator[tuple[Tensor, Tensor], None, None]:
-    """Make batches by several threads, `AHEAD` of the one that is used.
+    """Make batches by several threads, ahead of the one that is used.
 
     Args:
         images: Decoded photographs.
@@ -124,19 +122,7 @@ def ahead(
     Yields:
         RGB [N, 3, S, S] in 0 to 1, channels-last, and classes [N].
     """
-    waiting: deque[tuple[list[Crop], list[Future[Image]]]] = deque()
-    pool = ThreadPoolExecutor(threads)
-    try:
-        for crops in batches:
-            waiting.append((crops, [pool.submit(make_crop, images, crop, size, margin) for crop in crops]))
-            if len(waiting) > AHEAD:
-                yield _collect(*waiting.popleft())
-        while waiting:
-            yield _collect(*waiting.popleft())
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _collect(crops: list[Crop], made: list[Future[Image]]) -> tuple[Tensor, Tensor]:
-    rgb = to_tensor(np.stack([future.result() for future in made]))
-    return rgb, torch.tensor([crop.label for crop in crops])
+    made = made_ahead(batches, lambda crop: make_crop(images, crop, size, margin), threads)
+    with closing(made):
+        for crops, rgb in made:
+            yield to_tensor(np.stack(rgb)), torch.tensor([crop.label for crop in crops])

@@ -20,11 +20,11 @@ from torch import Tensor
 from iqa_cli.images.distortions import LEVELS, TYPES
 from iqa_cli.networks.dan import DAN, DAN_WIDTHS
 from iqa_cli.networks.distortion_head import DistortionHead, Stages, pool_stages
-from iqa_cli.training.contrastive import autocast
 from iqa_cli.training.contrastive_net import ContrastiveDAN
 from iqa_cli.training.crops import Image
-from iqa_cli.training.dan_batches import CLASSES, HEADS, REPORT, Crop, ahead, type_and_level
+from iqa_cli.training.dan_batches import CLASSES, HEADS, REPORT, Crop, crop_batches, type_and_level
 from iqa_cli.training.dan_config import ContrastiveConfig
+from iqa_cli.training.devices import autocast, dtype_of
 
 #: Weight of the squared weights in the mean loss, to choose from.
 DECAYS = (1e-4, 1e-3, 1e-2, 1e-1)
@@ -111,9 +111,9 @@ def both_features(
     )
     found: tuple[list[Tensor], list[Tensor]] = ([], [])
     done = 0
-    for rgb, _ in ahead(images, _chunks(crops), config.head_size, config.margin, threads):
+    for rgb, _ in crop_batches(images, _chunks(crops), config.head_size, config.margin, threads):
         rgb = rgb.to(device, memory_format=torch.channels_last)
-        with autocast(config, device):
+        with autocast(device, dtype_of(config.precision)):
             early = model.early(rgb)
             for network, into in zip((model, before), found, strict=True):
                 into.append(pool_stages(network.later(early, rgb)).cpu())

@@ -25,7 +25,7 @@ from iqa_cli.training.crops import Image
 from iqa_cli.training.devices import autocast, dtype_of
 from iqa_cli.training.interrupt import deferred_interrupt
 from iqa_cli.training.restoration_config import RestorationConfig
-from iqa_cli.training.restoration_data import ahead, training_pairs
+from iqa_cli.training.restoration_data import pair_batches, training_pairs
 from iqa_cli.training.restoration_loss import restoration_loss
 from iqa_cli.training.schedule import warmup_cosine
 from iqa_cli.training.steps import Steps
@@ -79,7 +79,7 @@ def pretrain_restoration(
     first = run.step
     last = config.steps if max_steps is None else min(config.steps, first + max_steps)
     plan = (training_pairs(config, len(images), i) for i in range(first, last))
-    batches = ahead(images, plan, config.size, config.margin, threads)
+    batches = pair_batches(images, plan, config.size, config.margin, threads)
     sums, counted = torch.zeros(3), 0
     began, waited = time.monotonic(), 0.0
     model.train()

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
 from iqa_cli.images.distortions import LEVELS, TYPES, distort
+from iqa_cli.training.ahead import made_ahead
 from iqa_cli.training.crops import Image, to_tensor
 from iqa_cli.training.restoration_config import RestorationConfig
-
-#: Batches that are being made ahead of the one that trains.
-AHEAD = 3
 
 # Streams of random numbers, so that no two uses of one seed share numbers.
 TRAINING, REPORT = range(2)
@@ -101,27 +98,16 @@ def report_pairs(config: RestorationConfig, photographs: int) -> list[Pair]:
     return pairs
 
 
-def ahead(
+def pair_batches(
     images: Sequence[Image], batches: Iterable[list[Pair]], size: int, margin: int, threads: int
 ) -> Generator[tuple[Tensor, Tensor], None, None]:
-    """Make batches by several threads, `AHEAD` of the one that is used.
+    """Make batches by several threads, ahead of the one that is used.
 
     Yields:
         Distorted and pristine RGB, [N, 3, S, S] in 0 to 1, channels-last.
     """
-    waiting: deque[list[Future[tuple[Image, Image]]]] = deque()
-    pool = ThreadPoolExecutor(threads)
-    try:
-        for pairs in batches:
-            waiting.append([pool.submit(make_pair, images, pair, size, margin) for pair in pairs])
-            if len(waiting) > AHEAD:
-                yield _collect(waiting.popleft())
-        while waiting:
-            yield _collect(waiting.popleft())
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _collect(made: list[Future[tuple[Image, Image]]]) -> tuple[Tensor, Tensor]:
-    worse, better = zip(*(future.result() for future in made), strict=True)
-    return to_tensor(np.stack(worse)), to_tensor(np.stack(better))
+    made = made_ahead(batches, lambda pair: make_pair(images, pair, size, margin), threads)
+    with closing(made):
+        for _, pairs in made:
+            worse, better = zip(*pairs, strict=True)
+            yield to_tensor(np.stack(worse)), to_tensor(np.stack(better))

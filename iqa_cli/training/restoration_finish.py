@@ -3,7 +3,6 @@ photographs it is made of."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,14 +15,14 @@ from iqa_cli.datasets.record import ImageRecord, split_hash
 from iqa_cli.errors import UsageError
 from iqa_cli.images.distortions import LEVELS, TYPES
 from iqa_cli.networks.vcrnet_restoration import RestorationNet
-from iqa_cli.training.checkpoint import write_text
 from iqa_cli.training.crops import Image
 from iqa_cli.training.provenance import names_hash
+from iqa_cli.training.report import write_report
 from iqa_cli.training.restoration_config import RestorationConfig
 from iqa_cli.training.restoration_report import measure_restoration, report_text
 from iqa_cli.training.starts_vcrnet import save_restoration
 
-RESULT, REPORT_JSON, REPORT_TEXT = "restoration.safetensors", "report.json", "report.md"
+RESULT = "restoration.safetensors"
 
 
 @dataclass(frozen=True)
@@ -116,15 +115,5 @@ def finish_restoration(
     """
     save_restoration(folder / RESULT, model, recipe)
     report = {**measure_restoration(config, model, val, log, device, threads), "recipe": recipe}
-    write_text(folder / REPORT_TEXT, report_text(report))
-    write_text(folder / REPORT_JSON, json.dumps(report, indent=1) + "\n")  # last: it marks the end
+    write_report(folder, report, report_text(report))
     return report
-
-
-def finished_report(folder: Path) -> dict[str, Any] | None:
-    """The report of a run that has ended, None where it has not."""
-    try:
-        report = json.loads((folder / REPORT_JSON).read_text(encoding="utf-8"))
-        return report if (folder / RESULT).is_file() and isinstance(report, dict) else None
-    except (OSError, ValueError):
-        return None

