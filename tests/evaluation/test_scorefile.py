@@ -41,7 +41,8 @@ def written(tmp_path: Path, content: str | bytes) -> Path:
         'path,score\r\nb.png,2.5\r\n"a.png",-1e0\r\nc.png,nan',
         '[{"path": "b.png", "score": 2.5}, {"score": -1, "path": "a.png", "scores": {"m": 3}},\n'
         '{"path": "c.png", "score": null}]',
-        '\n {"path": "b.png", "score": 2.5}\n{"path": "a.png", "score": -1}\n\n{"path": "c.png", "score": NaN}',
+        '\n {"path": "b.png", "score": 2.5}\n{"path": "a.png", "score": -1}\n\n'
+        '{"path": "c.png", "score": NaN}',
         '{"b.png": 2.5,\n "a.png": -1, "c.png": null}',
     ],
 )
