@@ -125,7 +125,7 @@ def _entry(
         "part": head["split"],
         "split_hash": head["split_hash"],
         **_figures(whole),
-        "subsets": [{"subset": row.subset, **_figures(row), "seen": row.seen} for row in subsets],
+        "subsets": [{"subset": row.row, **_figures(row), "seen": row.seen} for row in subsets],
         "seen": whole.seen,
         "command": place.command,
         "date": datetime.now(timezone.utc).date().isoformat(),

@@ -17,9 +17,7 @@ def as_values(row: Figures) -> dict[str, Any]:
     """A row as plain values; figures that are not defined are None."""
     values = asdict(row)
     del values["why_not"]
-    if row.srcc_ci is not None:
-        values["srcc_ci"] = list(row.srcc_ci)
-    return values
+    return {"subset": values.pop("row"), **values}
 
 
 def as_json(head: Mapping[str, Any], whole: Figures, subsets: Sequence[Figures]) -> str:
@@ -46,7 +44,7 @@ def as_table(head: Mapping[str, Any], whole: Figures, subsets: Sequence[Figures]
 def _cells(row: Figures) -> tuple[str, ...]:
     low_high = "-" if row.srcc_ci is None else f"{row.srcc_ci[0]:.3f} to {row.srcc_ci[1]:.3f}"
     return (
-        printable(row.subset),
+        printable(row.row),
         f"{row.n_used} of {row.n_total}",
         _number(row.srcc, 4),
         low_high,

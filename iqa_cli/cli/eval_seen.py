@@ -50,7 +50,7 @@ def tell(whole: Figures, subsets: Sequence[Figures], env: Environment) -> None:
     """What a person should know beside the table."""
     for row in (whole, *subsets):
         if row.why_not is not None:
-            env.note(f"{row.subset}: {row.why_not}")
+            env.note(f"{row.row}: {row.why_not}")
     if whole.seen_near:
         resemble = "resembles" if whole.seen_near == 1 else "resemble"
         env.note(

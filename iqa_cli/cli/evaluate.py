@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from iqa_cli.datasets.record import Database, ImageRecord
-    from iqa_cli.evaluation.measure import Scored
+    from iqa_cli.evaluation.part import Column
     from iqa_cli.scoring.scorer import Scorer
     from iqa_cli.seen import Seen
 
@@ -103,7 +103,6 @@ def evaluate(
     from iqa_cli.cli.eval_record import prepare, record_result
     from iqa_cli.cli.eval_report import as_json, as_table
     from iqa_cli.cli.eval_seen import seen_of, tell
-    from iqa_cli.datasets.record import split_hash
     from iqa_cli.datasets.registry import read_database
     from iqa_cli.weights import find_weights, read_card
 
@@ -127,15 +126,17 @@ def evaluate(
         )
 
     from iqa_cli.evaluation.measure import measure
+    from iqa_cli.evaluation.part import part_of
     from iqa_cli.scoring.scorer import load
 
     with second_interrupt_exits(), warnings.catch_warnings():
         if not env.debug:
             warnings.simplefilter("ignore")
         scorer = load(path, device=device.value, threads=threads)
-        pictures = _score(env, scorer, records, seen)
-        whole, subsets = measure(pictures, n_total=len(records))
-    head = {"model": model, "dataset": dataset, "split": part, "split_hash": split_hash(records)}
+        opinions = part_of(dataset, part, records)
+        measured = measure(opinions, _score(env, scorer, records, seen), by=("subset",))
+        whole, subsets = measured.whole, measured.rows.get("subset", [])
+    head = {"model": model, "dataset": dataset, "split": part, "split_hash": opinions.split_hash}
     shown = as_json if report is ReportFormat.json else as_table
     try:
         Output(env, None).write(shown(head, whole, subsets).encode())
@@ -154,44 +155,44 @@ def _check(database: Database, records: Sequence[ImageRecord], part: str) -> Non
     database.check_pictures(records)
 
 
-def _score(
-    env: Environment, scorer: Scorer, records: Sequence[ImageRecord], seen: Seen | None
-) -> list[Scored]:
+def _score(env: Environment, scorer: Scorer, records: Sequence[ImageRecord], seen: Seen | None) -> Column:
     """Score and hash the pictures, in the order of the records."""
-    from iqa_cli.evaluation.measure import Scored
+    import numpy as np
+
+    from iqa_cli.evaluation.part import Column
     from iqa_cli.seen import hash_file
 
     progress = Progress(env, len(records))
     progress.begin()
-    pictures: list[Scored] = []
+    scores: list[float] = []
+    met: list[bool] = []
+    near: list[bool] = []
     predictions = scorer.score_many((record.name, record.path) for record in records)
     try:
         for record, prediction in zip(records, predictions, strict=True):
             if prediction.score is None:
                 raise _refused(record, prediction.error)
-            met = near = None
             if seen is not None:
                 # A second decoding, one picture at a time: training hashed the whole of it at full size.
                 try:
                     found = hash_file(record.path)
                 except ImageError as error:
                     raise _refused(record, error.message) from None
-                met = seen.met(found)
-                near = not met and seen.near(found)
-            # Opinions on the scale of the scores, so that the error is in points.
-            opinion = 100 * record.mos
-            pictures.append(Scored(prediction.score, opinion, record.group, record.subset, met, near))
+                met.append(seen.met(found))
+                near.append(not met[-1] and seen.near(found))
+            scores.append(prediction.score)
             progress.advance()
             progress.show()
     except KeyboardInterrupt:
         progress.erase()
         env.note(
-            f"interrupted; {len(pictures):,} of {count(len(records), 'picture')} scored, nothing is measured"
+            f"interrupted; {len(scores):,} of {count(len(records), 'picture')} scored, nothing is measured"
         )
         raise
     finally:
         progress.erase()
-    return pictures
+    flags = (None, None) if seen is None else (np.array(met), np.array(near))
+    return Column("model", np.array(scores), "weight", *flags)
 
 
 def _refused(record: ImageRecord, reason: str | None) -> ImageError:

@@ -1,4 +1,4 @@
-"""How well scores follow opinions: rank and linear correlations with intervals. Plain NumPy and SciPy."""
+"""How well scores follow opinions: rank and linear correlations. Plain NumPy and SciPy."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from iqa_cli.evaluation.logistic import Floats, fit_logistic, logistic4
+from iqa_cli.evaluation.logistic import Floats, Logistic, fit, fit_logistic, logistic4
 
-__all__ = ["Agreement", "Floats", "agreement", "fit_logistic", "logistic4", "srcc_interval"]
+__all__ = ["Agreement", "Floats", "agreement", "fit_logistic", "logistic4"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Agreement:
         plcc_fitted: Pearson's correlation after the 4-parameter logistic; None where the fit did not
             converge, or there are too few pictures for one.
         rmse: Root mean square error after the same logistic, in units of the opinions; None likewise.
+        logistic: The logistic, converged or not; None where there are too few pictures for one.
     """
 
     n: int
@@ -33,6 +34,7 @@ class Agreement:
     plcc: float
     plcc_fitted: float | None
     rmse: float | None
+    logistic: Logistic | None = None
 
 
 def agreement(predictions: Sequence[float] | Floats, opinions: Sequence[float] | Floats) -> Agreement:
@@ -47,7 +49,8 @@ def agreement(predictions: Sequence[float] | Floats, opinions: Sequence[float] |
             values, for which a correlation is not defined.
     """
     x, y = _checked(predictions, opinions)
-    mapped = fit_logistic(x, y)
+    logistic = fit(x, y)
+    mapped = logistic(x) if logistic is not None and logistic.converged else None
     plcc = float(stats.pearsonr(x, y).statistic)
     if not np.isfinite(plcc):
         raise ValueError("the values are too nearly the same: a correlation is not defined")
@@ -58,55 +61,8 @@ def agreement(predictions: Sequence[float] | Floats, opinions: Sequence[float] |
         plcc=plcc,
         plcc_fitted=None if mapped is None else float(stats.pearsonr(mapped, y).statistic),
         rmse=None if mapped is None else float(np.sqrt(np.mean((mapped - y) ** 2))),
+        logistic=logistic,
     )
-
-
-def srcc_interval(
-    predictions: Sequence[float] | Floats,
-    opinions: Sequence[float] | Floats,
-    groups: Sequence[str],
-    *,
-    resamples: int = 2000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of the SRCC that resamples groups, not pictures.
-
-    Pictures of one group (same reference or near-duplicates) are not independent; resampling them one by one
-    would make the interval too narrow.
-
-    Args:
-        predictions: [n] scores.
-        opinions: [n] MOS.
-        groups: [n] names of groups.
-        resamples: Bootstrap samples.
-        level: Coverage.
-        seed: Seed, so that the same table is printed again.
-
-    Returns:
-        Lower and upper bound.
-
-    Raises:
-        ValueError: As for `agreement`; or there is only one group, of which nothing can be resampled.
-    """
-    x, y = _checked(predictions, opinions)
-    names, member = np.unique(np.asarray(groups), return_inverse=True)
-    if len(names) < 2:
-        raise ValueError("an interval needs at least 2 groups of pictures")
-    order = np.argsort(member, kind="stable")
-    members = np.split(order, np.cumsum(np.bincount(member))[:-1])
-    rng = np.random.default_rng(seed)
-    values = []
-    for _ in range(resamples):
-        chosen = np.concatenate([members[g] for g in rng.integers(len(members), size=len(members))])
-        ranks = stats.rankdata(x[chosen]), stats.rankdata(y[chosen])
-        if np.ptp(ranks[0]) > 0 and np.ptp(ranks[1]) > 0:
-            values.append(np.corrcoef(*ranks)[0, 1])
-    if not values:
-        raise ValueError("too few groups differ for an interval")
-    tail = (1 - level) / 2
-    low, high = np.quantile(values, (tail, 1 - tail))
-    return float(low), float(high)
 
 
 def _checked(

@@ -2,11 +2,17 @@
 
 The mapping of the VQEG reports (Video Quality Experts Group, Final Report, Phase II, 2003). PLCC and RMSE are
 customarily given after it, since a metric is free to choose its own scale.
+
+Two of the four parameters are linear: for any place and width of the step the best heights are a line fitted
+by least squares (variable projection, Golub and Pereyra, SIAM J. Numer. Anal. 10, 1973). So only place and
+width are searched, first on a coarse grid, and the fit does not hang on a guess, nor on whether it rises or
+falls. Both have bounds: where opinions are a straight line of the predictions, or an exponential, the best
+logistic is infinitely wide or far away, and one that is very wide or far is as good.
 """
 
 from __future__ import annotations
 
-import warnings
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +22,15 @@ Floats = NDArray[np.float64]
 
 #: Fewer pictures than one more than there are parameters, and the curve would go through each of them.
 MIN_TO_FIT = 5
+#: The search for where to begin looks at so many pictures at most, spread evenly over the predictions.
+_SEARCHED = 1000
+#: Places, as quantiles of the predictions, and widths, in standard deviations, where the search begins.
+_PLACES = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)
+_WIDTHS = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
+#: Bounds, in standard deviations: of the width, and of how far the place lies outside of the predictions.
+_NARROWEST, _WIDEST, _FARTHEST = 1e-3, 30.0, 30.0
+#: Evaluations of the curve before the fit is given up. Fits that end take some ten to fifty.
+_EVALUATIONS = 300
 
 
 def logistic4(x: Floats, b1: float, b2: float, b3: float, b4: float) -> Floats:
@@ -30,6 +45,62 @@ def logistic4(x: Floats, b1: float, b2: float, b3: float, b4: float) -> Floats:
     return (b1 - b2) / (1 + np.exp(-np.clip((x - b3) / max(abs(b4), 1e-12), -500, 500))) + b2
 
 
+@dataclass(frozen=True)
+class Logistic:
+    """A fitted logistic.
+
+    Attributes:
+        b1, b2, b3, b4: Parameters of `logistic4`.
+        converged: Whether the fit ended, and its curve is finite and not flat. Where it did not, no figure
+            may stand on the curve.
+    """
+
+    b1: float
+    b2: float
+    b3: float
+    b4: float
+    converged: bool
+
+    def __call__(self, x: Floats) -> Floats:
+        """`x` [n] mapped to the scale of the opinions."""
+        return logistic4(x, self.b1, self.b2, self.b3, self.b4)
+
+
+def fit(x: Floats, y: Floats) -> Logistic | None:
+    """The logistic of least squares.
+
+    Args:
+        x: [n] predictions, not all the same.
+        y: [n] opinions, not all the same.
+
+    Returns:
+        The curve, `converged` or not; None under `MIN_TO_FIT` pictures.
+    """
+    if len(x) < MIN_TO_FIT:
+        return None
+    # On standard scales, so that tolerances mean the same whatever the units are.
+    mx, sx, my, sy = float(np.mean(x)), float(np.std(x)), float(np.mean(y)), float(np.std(y))
+    if not (sx > 0 and sy > 0):
+        return Logistic(my, my, mx, 1.0, converged=False)
+    u, v = (x - mx) / sx, (y - my) / sy
+    reach = (float(u.min()) - _FARTHEST, float(u.max()) + _FARTHEST)
+    found = optimize.least_squares(
+        lambda at: _missed(u, v, *at)[0],
+        _start(u, v),
+        jac=lambda at: _missed(u, v, *at)[1],
+        bounds=([reach[0], np.log(_NARROWEST)], [reach[1], np.log(_WIDEST)]),
+        ftol=1e-10,
+        xtol=1e-10,
+        gtol=1e-10,
+        max_nfev=_EVALUATIONS,
+    )
+    place, width = float(found.x[0]), float(np.exp(found.x[1]))
+    step = logistic4(u, 1.0, 0.0, place, width)
+    height, low = _heights(step, v)
+    converged = found.status > 0 and abs(height) * float(np.ptp(step)) > 1e-9 * float(np.ptp(v))
+    return Logistic(my + sy * (low + height), my + sy * low, mx + sx * place, sx * width, bool(converged))
+
+
 def fit_logistic(x: Floats, y: Floats) -> Floats | None:
     """`x` mapped by the logistic fitted to `y` by least squares.
 
@@ -38,19 +109,43 @@ def fit_logistic(x: Floats, y: Floats) -> Floats | None:
         y: [n] opinions, not all the same.
 
     Returns:
-        [n] mapped predictions on the scale of `y`; None under `MIN_TO_FIT` pictures, and where the fit fails
-        or is constant.
+        [n] mapped predictions on the scale of `y`; None under `MIN_TO_FIT` pictures, and where the fit does
+        not converge or is constant.
     """
-    if len(x) < MIN_TO_FIT:
-        return None
-    start = (float(y.max()), float(y.min()), float(np.median(x)), float(np.std(x)) or 1.0)
-    if np.corrcoef(x, y)[0, 1] < 0:
-        start = (start[1], start[0], *start[2:])
-    try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore", optimize.OptimizeWarning)
-            parameters, _ = optimize.curve_fit(logistic4, x, y, p0=start, maxfev=20_000)
-            mapped = logistic4(x, *parameters)
-    except (RuntimeError, ValueError):
-        return None
-    return mapped if np.all(np.isfinite(mapped)) and np.ptp(mapped) > 1e-9 * np.ptp(y) else None
+    curve = fit(x, y)
+    return curve(x) if curve is not None and curve.converged else None
+
+
+def _start(u: Floats, v: Floats) -> tuple[float, float]:
+    """The best place and logarithm of the width on a grid."""
+    if len(u) > _SEARCHED:
+        some = np.argsort(u, kind="stable")[np.linspace(0, len(u) - 1, _SEARCHED).astype(int)]
+        u, v = u[some], v[some]
+    grid = [(float(place), float(np.log(width))) for place in np.quantile(u, _PLACES) for width in _WIDTHS]
+    return min(grid, key=lambda at: float(np.sum(_missed(u, v, *at)[0] ** 2)))
+
+
+def _heights(step: Floats, v: Floats) -> tuple[float, float]:
+    """Height and foot of a step from 0 to 1 that fit best; a step that all lie on one side of has none."""
+    spread = step - step.mean()
+    power = float(spread @ spread)
+    height = float(spread @ v) / power if power > 0 else 0.0
+    return height, float(v.mean()) - height * float(step.mean())
+
+
+def _missed(u: Floats, v: Floats, place: float, log_width: float) -> tuple[Floats, Floats]:
+    """What the best heights leave [n], and its slopes by place and logarithm of the width [n, 2].
+
+    The slopes are Kaufman's (BIT 15, 1975): those of the step, less what other heights would make up for.
+    """
+    width = float(np.exp(log_width))
+    step = logistic4(u, 1.0, 0.0, place, width)
+    height, low = _heights(step, v)
+    slope = -height * step * (1 - step) / width
+    slopes = np.stack([slope, slope * (u - place)], axis=1)
+    slopes -= slopes.mean(axis=0)
+    spread = step - step.mean()
+    power = float(spread @ spread)
+    if power > 0:
+        slopes -= np.outer(spread, spread @ slopes) / power
+    return low + height * step - v, slopes

@@ -6,7 +6,8 @@ Columns, not a record a picture, because a million pictures are to be measured i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import compress
 from typing import Literal
 
 import numpy as np
@@ -46,6 +47,17 @@ class Part:
     def __len__(self) -> int:
         return len(self.names)
 
+    def only(self, kept: NDArray[np.bool_]) -> Part:
+        """The pictures of a mask [n]; name and hash stay those of the whole part."""
+        return replace(
+            self,
+            names=tuple(compress(self.names, kept)),
+            opinions=self.opinions[kept],
+            groups=self.groups[kept],
+            kinds={kind: list(compress(labels, kept)) for kind, labels in self.kinds.items()},
+            deviations=None if self.deviations is None else self.deviations[kept],
+        )
+
 
 @dataclass(frozen=True)
 class Column:
@@ -64,6 +76,15 @@ class Column:
     kind: Literal["weight", "baseline", "file"] = "weight"
     met: NDArray[np.bool_] | None = None
     near: NDArray[np.bool_] | None = None
+
+    def only(self, kept: NDArray[np.bool_]) -> Column:
+        """The pictures of a mask [n]."""
+        return replace(
+            self,
+            scores=self.scores[kept],
+            met=None if self.met is None else self.met[kept],
+            near=None if self.near is None else self.near[kept],
+        )
 
 
 def part_of(dataset: str, name: str, records: Sequence[ImageRecord]) -> Part:

@@ -14,11 +14,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from iqa_cli.datasets.record import Database, ImageRecord, split_hash
 from iqa_cli.datasets.splitfile import write_split
 from iqa_cli.datasets.splits import split
 from iqa_cli.errors import ImageError
-from iqa_cli.evaluation.measure import Figures, Scored, measure
+from iqa_cli.evaluation.measure import Figures, measure
+from iqa_cli.evaluation.part import Column, part_of
 from iqa_cli.finding import find_weights
 from iqa_cli.networks.registry import config_class
 from iqa_cli.scoring.scorer import load
@@ -187,14 +190,15 @@ def _measure(weight: Path, records: Sequence[ImageRecord], job: Job, progress: P
     """The figures of a weight on pictures, as `iqa eval` measures them."""
     scorer = load(weight, device=str(job.machine.device))
     predictions = scorer.score_many((record.name, record.path) for record in records)
-    pictures = []
+    scores: list[float] = []
     for record, prediction in zip(records, predictions, strict=True):
         if prediction.score is None:
             raise ImageError(f"{one_line(record.name)}: {prediction.error}")
-        pictures.append(Scored(prediction.score, 100 * record.mos, record.group))
+        scores.append(prediction.score)
         if progress is not None:
-            progress.update("measuring", len(pictures), len(records))
-    return measure(pictures, len(records))[0]
+            progress.update("measuring", len(scores), len(records))
+    part = part_of("", "test", records)
+    return measure(part, Column(weight.name, np.array(scores)), by=()).whole
 
 
 def _plain(figures: Figures) -> dict[str, float | None]:

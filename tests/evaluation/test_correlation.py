@@ -1,11 +1,11 @@
-"""Correlations against independent computations, and intervals against a simulation with a known answer."""
+"""Correlations against independent computations."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iqa_cli.evaluation.correlation import agreement, fit_logistic, logistic4, srcc_interval
+from iqa_cli.evaluation.correlation import agreement, fit_logistic, logistic4
 
 
 def _rank(values: list[float]) -> list[float]:
@@ -86,29 +86,3 @@ def test_three_or_four_pictures_have_correlations_and_no_fit() -> None:
         assert found.srcc == pytest.approx({3: 0.5, 4: 0.8}[n])
         assert (found.plcc_fitted, found.rmse) == (None, None)
     assert agreement([1, 3, 2, 5, 6], [10, 20, 30, 40, 50]).plcc_fitted is not None
-
-
-def test_an_interval_needs_groups_to_resample() -> None:
-    with pytest.raises(ValueError, match="at least 2 groups"):
-        srcc_interval([1, 2, 3], [1, 3, 2], ["a", "a", "a"])
-    low, high = srcc_interval([1, 2, 3], [1, 3, 2], ["a", "b", "c"])
-    assert -1 <= low <= high <= 1
-
-
-def test_the_interval_covers_as_stated_and_resamples_groups() -> None:
-    # Spearman's correlation of a bivariate normal: 6 / pi * asin(rho / 2).
-    rho, rng = 0.6, np.random.default_rng(1)
-    truth = 6 / np.pi * np.arcsin(rho / 2)
-    covered, widths, naive = 0, [], []
-    for _ in range(150):
-        x = rng.normal(size=60)
-        y = rho * x + np.sqrt(1 - rho**2) * rng.normal(size=60)
-        # Each picture four times: four copies of one picture say no more than one.
-        x4, y4, groups = np.repeat(x, 4), np.repeat(y, 4), [str(g) for g in np.repeat(np.arange(60), 4)]
-        low, high = srcc_interval(x4, y4, groups, resamples=200)
-        covered += low <= truth <= high
-        widths.append(high - low)
-        low, high = srcc_interval(x4, y4, [str(i) for i in range(240)], resamples=200)
-        naive.append(high - low)
-    assert 0.88 <= covered / 150 <= 0.99
-    assert np.mean(widths) > 1.5 * np.mean(naive)

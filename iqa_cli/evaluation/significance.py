@@ -1,0 +1,310 @@
+"""Whether one scorer is better than another: paired bootstrap of groups, and tests of dependent correlations.
+
+Two correlations with the same opinions are themselves correlated, since the scorers are; intervals that
+overlap say little of the difference. The bootstrap draws the same groups for both. Beside it stands the test
+of Meng, Rosenthal and Rubin (Comparing correlated correlation coefficients, Psychological Bulletin 111,
+1992), which knows nothing of groups and holds for Pearson's correlation of normal variables; for Spearman's
+it is an approximation that is customary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from iqa_cli.evaluation.bootstrap import (
+    Method,
+    Sample,
+    count_groups,
+    influence_error,
+    method_for,
+    p_value,
+    percentiles,
+    resampled,
+)
+from iqa_cli.evaluation.correlation import agreement
+from iqa_cli.evaluation.logistic import Floats
+from iqa_cli.evaluation.part import Column, Part
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two scorers on the pictures that both have scored.
+
+    Attributes:
+        first, second: Names of the scorers.
+        what: The figure compared.
+        n: Pictures.
+        n_groups: Their groups.
+        difference: Figure of the first less that of the second; None where one of them is not defined.
+        interval: Of the difference; None where there is only one group.
+        p: Two-sided, of the paired bootstrap of groups (above `BOOTSTRAP_MAX` pictures: Student's test of the
+            influence values, summed by group); None likewise.
+        p_holm: `p` after Holm's correction over all comparisons made together.
+        z: Meng, Rosenthal and Rubin's statistic, for SRCC and PLCC; None for others.
+        p_mrr: Its two-sided p.
+        p_mrr_holm: That after Holm's correction.
+        method: How interval and `p` were made.
+        why_not: Why there is no difference, where there is none.
+    """
+
+    first: str
+    second: str
+    what: str
+    n: int
+    n_groups: int = 0
+    difference: float | None = None
+    interval: tuple[float, float] | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    z: float | None = None
+    p_mrr: float | None = None
+    p_mrr_holm: float | None = None
+    method: Method | None = None
+    why_not: str | None = None
+
+    def significant(self, alpha: float = 0.05) -> bool:
+        """Whether all tests that there are, after correction, find a difference."""
+        ps = [p for p in (self.p_holm, self.p_mrr_holm) if p is not None]
+        return self.p_holm is not None and all(p < alpha for p in ps)
+
+
+def compare(
+    part: Part,
+    columns: Sequence[Column],
+    *,
+    what: str = "srcc",
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> list[Comparison]:
+    """Compare every pair of scorers on the pictures that both have scored.
+
+    Args:
+        part: The opinions.
+        columns: The scorers, each with a score (or NaN) for each picture of the part.
+        what: The figure: one of `iqa_cli.evaluation.bootstrap.FIGURES`.
+        resamples: Bootstrap samples.
+        level: Coverage of the intervals, which are not corrected for their number.
+        seed: Of the bootstrap.
+
+    Returns:
+        One comparison for each pair, in the order of `itertools.combinations`; p corrected over all of them.
+
+    Raises:
+        ValueError: A column has not as many scores as the part has pictures.
+    """
+    for column in columns:
+        if len(column.scores) != len(part):
+            raise ValueError(f"{len(column.scores)} scores for {len(part)} pictures")
+    engine = _Engine(part, columns, what, resamples, level, seed)
+    found = [engine.compare(i, j) for i, j in combinations(range(len(columns)), 2)]
+    corrected = holm([entry.p for entry in found])
+    corrected_mrr = holm([entry.p_mrr for entry in found])
+    return [
+        replace(entry, p_holm=p, p_mrr_holm=p_mrr)
+        for entry, p, p_mrr in zip(found, corrected, corrected_mrr, strict=True)
+    ]
+
+
+def winners(
+    part: Part,
+    columns: Sequence[Column],
+    *,
+    what: str = "srcc",
+    alpha: float = 0.05,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> set[str]:
+    """The scorers whose figure deserves to be printed bold.
+
+    All is done on the pictures that every contestant has scored. The best is the one with the best figure
+    there (the least RMSE, the greatest of all others). A scorer is worse than the best when all tests of
+    `Comparison.significant` say so, Holm's correction being over all pairs. Winners are the best and all that
+    are not worse than it; but where nobody is worse, there is no winner.
+
+    A scorer without a figure does not compete; neither does one that was trained on a picture of the part,
+    for which a good figure is no merit.
+
+    Args:
+        part: The opinions.
+        columns: The scorers, with names that differ.
+        what: The figure.
+        alpha: Level of the tests.
+        resamples: Bootstrap samples.
+        seed: Of the bootstrap.
+
+    Returns:
+        Names of the scorers.
+    """
+    contestants = [
+        column
+        for column in columns
+        if np.isfinite(column.scores).any() and (column.met is None or not column.met.any())
+    ]
+    if len(contestants) < 2:
+        return set()
+    common = np.all([np.isfinite(column.scores) for column in contestants], axis=0)
+    part, contestants = part.only(common), [column.only(common) for column in contestants]
+    figures = {}
+    for column in contestants:
+        try:
+            value = getattr(agreement(column.scores, part.opinions), what)
+        except ValueError:
+            value = None
+        if value is not None:
+            figures[column.scorer] = -value if what == "rmse" else value
+    contestants = [column for column in contestants if column.scorer in figures]
+    if len(contestants) < 2:
+        return set()
+    best = max(figures, key=lambda name: figures[name])
+    made = compare(part, contestants, what=what, resamples=resamples, level=1 - alpha, seed=seed)
+    worse = {
+        entry.second if entry.first == best else entry.first
+        for entry in made
+        if best in (entry.first, entry.second) and entry.significant(alpha)
+    }
+    return set(figures) - worse if worse else set()
+
+
+def meng_rosenthal_rubin(r1: float, r2: float, between: float, n: int) -> tuple[float, float]:
+    """Test whether two correlations with the same variable differ.
+
+    Equations 1 to 3 of Meng, Rosenthal and Rubin (1992).
+
+    Args:
+        r1, r2: Correlations of two scorers with the opinions.
+        between: Correlation of the two scorers.
+        n: Independent pictures, at least 4.
+
+    Returns:
+        z, positive where the first is greater, and the two-sided p. NaN where a correlation is 1 or -1.
+    """
+    if n < 4 or max(abs(r1), abs(r2)) >= 1:
+        return float("nan"), float("nan")
+    mean = (r1**2 + r2**2) / 2
+    f = min((1 - between) / (2 * (1 - mean)), 1.0)
+    h = (1 - f * mean) / (1 - mean)
+    return _z(float(np.arctanh(r1) - np.arctanh(r2)), 2 * (1 - between) * h, n)
+
+
+def steiger(r1: float, r2: float, between: float, n: int) -> tuple[float, float]:
+    """The same question answered by Steiger's Z1* (Tests for comparing elements of a correlation matrix,
+    Psychological Bulletin 87, 1980, equation 14), with the two correlations pooled.
+
+    Arguments and result as for `meng_rosenthal_rubin`.
+    """
+    if n < 4 or max(abs(r1), abs(r2)) >= 1:
+        return float("nan"), float("nan")
+    pooled = ((r1 + r2) / 2) ** 2
+    covariance = between * (1 - 2 * pooled) - pooled / 2 * (1 - 2 * pooled - between**2)
+    return _z(float(np.arctanh(r1) - np.arctanh(r2)), 2 - 2 * covariance / (1 - pooled) ** 2, n)
+
+
+def holm(ps: Sequence[float | None]) -> list[float | None]:
+    """p after Holm's step-down correction (A simple sequentially rejective multiple test procedure,
+    Scandinavian Journal of Statistics 6, 1979).
+
+    Args:
+        ps: p of all tests of a family; None where one was not made, which then does not count.
+
+    Returns:
+        The corrected p, in the same order.
+    """
+    made = sorted((p, place) for place, p in enumerate(ps) if p is not None)
+    found: list[float | None] = [None] * len(ps)
+    least = 0.0
+    for rank, (p, place) in enumerate(made):
+        least = max(least, min(1.0, (len(made) - rank) * p))
+        found[place] = least
+    return found
+
+
+def _z(difference: float, variance: float, n: int) -> tuple[float, float]:
+    if variance <= 0:
+        return (0.0, 1.0) if difference == 0 else (float("nan"), float("nan"))
+    z = difference * float(np.sqrt((n - 3) / variance))
+    return z, 2 * float(stats.norm.sf(abs(z)))
+
+
+@dataclass
+class _Scores:
+    """A scorer on some pictures: its figures, and what is resampled or expanded of them."""
+
+    value: float | None
+    why_not: str | None
+    spread: Floats | None
+
+
+class _Engine:
+    """Compares pairs; what it has computed of a scorer on the same pictures it does not compute again."""
+
+    def __init__(
+        self, part: Part, columns: Sequence[Column], what: str, resamples: int, level: float, seed: int
+    ) -> None:
+        self.part, self.columns, self.what = part, columns, what
+        self.resamples, self.level, self.seed = resamples, level, seed
+        self.scored = [np.isfinite(column.scores) for column in columns]
+        self.known: dict[tuple[int, bytes], _Scores] = {}
+
+    def compare(self, i: int, j: int) -> Comparison:
+        both = self.scored[i] & self.scored[j]
+        groups = self.part.groups[both]
+        n, size = int(both.sum()), count_groups(groups)
+        made = Comparison(self.columns[i].scorer, self.columns[j].scorer, self.what, n, size)
+        a, b = self._of(i, both), self._of(j, both)
+        if a.value is None or b.value is None:
+            return replace(made, why_not=a.why_not or b.why_not)
+        made = replace(made, difference=a.value - b.value, **self._mrr(i, j, both, a.value, b.value))
+        if a.spread is None or b.spread is None:
+            return made
+        method = method_for(n)
+        if method == "bootstrap":
+            drawn = a.spread - b.spread
+            return replace(
+                made, interval=percentiles(drawn, size, self.level), p=p_value(drawn, size), method=method
+            )
+        error = influence_error(a.spread - b.spread, groups)
+        reach = error * float(stats.t.ppf((1 + self.level) / 2, size - 1))
+        difference = a.value - b.value
+        p = 2 * float(stats.t.sf(abs(difference) / error, size - 1)) if error else 1.0
+        return replace(made, interval=(difference - reach, difference + reach), p=p, method=method)
+
+    def _of(self, place: int, both: NDArray[np.bool_]) -> _Scores:
+        key = (place, np.packbits(both).tobytes())
+        if key not in self.known:
+            self.known[key] = self._compute(self.columns[place].scores[both], both)
+        return self.known[key]
+
+    def _compute(self, scores: Floats, both: NDArray[np.bool_]) -> _Scores:
+        opinions, groups = self.part.opinions[both], self.part.groups[both]
+        try:
+            found = agreement(scores, opinions)
+        except ValueError as error:
+            return _Scores(None, str(error), None)
+        value = getattr(found, self.what)
+        if value is None:
+            return _Scores(None, "the logistic fit did not converge", None)
+        if count_groups(groups) < 2:
+            return _Scores(value, None, None)
+        curve = found.logistic
+        mapped = curve(scores) if curve is not None and curve.converged else None
+        sample = Sample(scores, opinions, groups, mapped)
+        if method_for(len(scores)) == "analytic":
+            return _Scores(value, None, sample.influence(self.what))
+        drawn = resampled(sample, [self.what], resamples=self.resamples, seed=self.seed)
+        return _Scores(value, None, drawn[self.what])
+
+    def _mrr(self, i: int, j: int, both: NDArray[np.bool_], r1: float, r2: float) -> dict[str, Any]:
+        if self.what not in ("srcc", "plcc"):
+            return {}
+        x, y = self.columns[i].scores[both], self.columns[j].scores[both]
+        of = stats.spearmanr if self.what == "srcc" else stats.pearsonr
+        z, p = meng_rosenthal_rubin(r1, r2, float(of(x, y).statistic), len(x))
+        return {"z": z, "p_mrr": p} if np.isfinite(z) else {}
