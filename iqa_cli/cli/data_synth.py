@@ -105,7 +105,7 @@ def synth(
 
         if 0 < size < MIN_SIDE:
             raise UsageError(f"--size: {size} is too small", hint=f"from {MIN_SIDE}, or 0")
-        chosen = _types(types, tuple(DISTORTIONS), TYPES)
+        chosen = parse_types(types, tuple(DISTORTIONS), TYPES)
         settings = Settings(seed, size, image_format.value, chosen, _levels(levels, LEVELS))
         check_place(origin, out)
         sources = find_sources(origin, part, limit)
@@ -128,7 +128,7 @@ def synth(
 synth.__doc__ = _HELP
 
 
-def _types(text: str | None, known: tuple[str, ...], usual: tuple[str, ...]) -> tuple[str, ...]:
+def parse_types(text: str | None, known: tuple[str, ...], usual: tuple[str, ...]) -> tuple[str, ...]:
     """The types named, in the order of the list of types, or the usual ones."""
     from iqa_cli.training.fields import nearest
 

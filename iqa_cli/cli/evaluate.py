@@ -6,7 +6,7 @@ import shlex
 import warnings
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -96,10 +96,29 @@ def evaluate(
     report: Annotated[ReportFormat, typer.Option("--format", help="table or json.")] = ReportFormat.table,
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    exploration: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="D-, L- and P-test over undistorted photographs, no opinions needed."
+        ),
+    ] = None,
+    types: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,...", help="Distortions of --exploration: names or all. Default: 4."),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="At most N photographs of --exploration."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only errors on stderr.")] = False,
 ) -> None:
     env = context.obj if isinstance(context.obj, Environment) else Environment.of_process()
     env.quiet |= quiet
+    computing: dict[str, Any] = {"form": report.value, "device": device.value, "threads": threads}
+    if exploration is not None:
+        from iqa_cli.cli.eval_exploration import explore
+
+        return explore(env, exploration, models=[model], types=types, limit=limit, **computing)
     from iqa_cli.cli.eval_record import prepare, record_result
     from iqa_cli.cli.eval_report import as_json, as_table
     from iqa_cli.cli.eval_seen import seen_of, tell
