@@ -86,6 +86,16 @@ BASELINES: dict[str, Baseline] = {
             fitted="LIVE release 2, as the original; the makers of the vectors do not say",
         ),
         Baseline(
+            "niqe",
+            "NIQE",
+            higher_is_better=False,
+            scale="from 0 (best) up, mostly 2 to 15",
+            source="Mittal, Soundararajan and Bovik, IEEE SPL 20(3), 2013; pristine model of our own",
+            licence="Apache-2.0",
+            fitted="253 pristine photographs (CID22, CLIC2025, gb82), no opinions",
+            min_side=192,
+        ),
+        Baseline(
             "piqe",
             "PIQE",
             higher_is_better=False,

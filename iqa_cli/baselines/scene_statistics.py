@@ -97,10 +97,14 @@ class Moments:
         return np.where(np.isfinite(ratio), _shape(ratio), np.nan), left, right
 
 
+def scale_of(shape: Floats) -> Floats:
+    """What the deviation of a side times this is the scale (beta) of it: equations 6 and 7 of the paper."""
+    return np.asarray(np.exp(0.5 * (gammaln(1 / shape) - gammaln(3 / shape))))
+
+
 def mean_of(shape: Floats, left: Floats, right: Floats) -> Floats:
-    """Mean of an AGGD, equation 7 of the paper on NIQE and the text under equation 8 of that on BRISQUE."""
-    scale = np.exp(0.5 * (gammaln(1 / shape) - gammaln(3 / shape)))
-    return np.asarray((right - left) * scale * np.exp(gammaln(2 / shape) - gammaln(1 / shape)))
+    """Mean of an AGGD from its shape and deviations: eta of the paper."""
+    return np.asarray((right - left) * scale_of(shape) * np.exp(gammaln(2 / shape) - gammaln(1 / shape)))
 
 
 def _shape(ratio: Floats) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from iqa_cli.baselines import BASELINES, baseline, plane
+from iqa_cli.baselines import BASELINES, baseline, niqe, plane
 from iqa_cli.errors import ImageError, UsageError
 
 PHOTOS = ("dog", "cliffs", "lunch", "alpaca")
@@ -106,6 +106,40 @@ def test_other_programs_print_the_same(examples: Path, name: str, picture: str, 
     assert BASELINES[name].score(pixels(examples / f"{picture}.jpg")) == pytest.approx(printed, abs=0.1)
 
 
+def test_statistics_of_a_patch_are_those_of_another_program(examples: Path) -> None:
+    # Patch of row 2 and column 2 of college.jpg by PyPI's scikit-video 1.1.11 (BSD), at full and at half
+    # size: skvideo.measure.niqe.get_patches_test_features(grey, 96)[12], with Pillow's resize for the
+    # scipy.misc.imresize that is gone. It repeats the left scale of the diagonals for the right one, so that
+    # those are left out.
+    full = [3.365, 0.9718, 0.9, 0.0891, 0.1516, 0.2272, 0.868, 0.0887, 0.1528, 0.2235, 0.86, 0.0239, 0.1744]
+    half = [3.6, 1.0809, 0.999, 0.0785, 0.2225, 0.3009, 0.865, 0.1264, 0.1739, 0.274, 0.987, 0.0336, 0.2497]
+    features, _ = niqe.patches(pixels(examples / "college.jpg"))
+    assert features.shape == (25, 36)
+    np.testing.assert_allclose(features[12, :13], full, atol=0.003)
+    np.testing.assert_allclose(features[12, 18:31], half, atol=0.003)
+
+
+def test_the_distance_is_zero_from_itself_and_grows(photos: dict[str, np.ndarray]) -> None:
+    found, _ = niqe.patches(photos["dog"])
+    mean, covariance = found.mean(axis=0), np.cov(found, rowvar=False)
+    assert niqe.distance(found, mean, covariance) == pytest.approx(0, abs=1e-6)
+    # Of one standard deviation along every feature where they do not depend on each other: sqrt(36).
+    rng = np.random.default_rng(0)
+    many = rng.standard_normal((20_000, 36))
+    many -= many.mean(axis=0)
+    assert niqe.distance(many, np.ones(36), np.eye(36)) == pytest.approx(6, abs=0.01)
+
+
+def test_plain_patches_do_not_count(photos: dict[str, np.ndarray]) -> None:
+    sky = photos["cliffs"].copy()
+    sky[: 2 * niqe.PATCH] = 200
+    features, _ = niqe.patches(sky)
+    assert np.isnan(features[0]).all()
+    # The lowest rows are as they were; the ones below the sky differ by its border alone.
+    np.testing.assert_allclose(features[-10:], niqe.patches(photos["cliffs"])[0][-10:])
+    assert np.isfinite(niqe.score(sky))
+
+
 def test_the_laplacian_is_that_of_opencv(photos: dict[str, np.ndarray]) -> None:
     for rgb in photos.values():
         grey = cv2.cvtColor(rgb[:-1, :-3], cv2.COLOR_RGB2GRAY)
@@ -155,7 +189,7 @@ def test_plain_and_tiny_pictures(photos: dict[str, np.ndarray], name: str) -> No
         scorer.score(photos["dog"][:side, : side - 1])
     assert np.isfinite(scorer.score(photos["cliffs"][300 : 300 + side, 200 : 200 + side]))
     for level in (0, 77, 255):
-        flat = np.full((100, 120, 3), level, np.uint8)
+        flat = np.full((200, 220, 3), level, np.uint8)
         if name == "piqe":
             assert scorer.score(flat) == 100
         elif name == "laplacian":
@@ -213,7 +247,7 @@ def test_naming_them_imports_nothing_heavy() -> None:
 def test_scoring_needs_no_torch(name: str) -> None:
     code = (
         "import sys, numpy as np; from iqa_cli.baselines import baseline;"
-        "rgb = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8);"
+        "rgb = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8);"
         f"print(np.isfinite(baseline({name!r}).score(rgb)), 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
