@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iqa_cli.datasets.record import ImageRecord, split_hash
 from iqa_cli.evaluation.correlation import Floats
+
+if TYPE_CHECKING:
+    from iqa_cli.evaluation.measure import Measured
 
 #: What a part can be taken apart by: fields of a record.
 KINDS = ("subset", "distortion", "level", "ref")
@@ -85,6 +89,23 @@ class Column:
             met=None if self.met is None else self.met[kept],
             near=None if self.near is None else self.near[kept],
         )
+
+
+@dataclass(frozen=True)
+class Result:
+    """One scorer on one part: what a table has a row for, and a report a section.
+
+    Attributes:
+        part: The opinions.
+        column: The scores, of the same pictures in the same order.
+        measured: Their figures.
+        paths: [n] files of the pictures; None where they need not exist.
+    """
+
+    part: Part
+    column: Column
+    measured: Measured
+    paths: Sequence[Path] | None = None
 
 
 def part_of(dataset: str, name: str, records: Sequence[ImageRecord]) -> Part:
