@@ -48,7 +48,9 @@ def csv_text(keys: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def number(value: float | None, places: int) -> str:
     """A figure; "-" where it is not defined."""
-    return "-" if value is None else f"{value:.{places}f}"
+    if value is None:
+        return "-"
+    return f"{round(value, places) + 0.0:.{places}f}"  # + 0.0 for what rounds to -0
 
 
 def interval(bounds: tuple[float, float] | None, places: int) -> str:

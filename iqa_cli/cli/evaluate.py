@@ -16,7 +16,7 @@ from iqa_cli.cli.output import Output
 from iqa_cli.cli.progress import Progress
 from iqa_cli.cli.score import Device
 from iqa_cli.cli.text import count
-from iqa_cli.errors import DatasetError, ImageError
+from iqa_cli.errors import DatasetError, ImageError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,19 +106,29 @@ def evaluate(
         str | None,
         typer.Option(metavar="NAME,...", help="Distortions of --exploration: names or all. Default: 4."),
     ] = None,
+    stability: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="How far scores move under changes that nobody sees."),
+    ] = None,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="At most N photographs of --exploration."),
+        typer.Option(min=1, metavar="N", help="At most N pictures of --exploration or --stability."),
     ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only errors on stderr.")] = False,
 ) -> None:
     env = context.obj if isinstance(context.obj, Environment) else Environment.of_process()
     env.quiet |= quiet
+    if exploration is not None and stability is not None:
+        raise UsageError("--exploration and --stability exclude each other")
     computing: dict[str, Any] = {"form": report.value, "device": device.value, "threads": threads}
     if exploration is not None:
         from iqa_cli.cli.eval_exploration import explore
 
         return explore(env, exploration, models=[model], types=types, limit=limit, **computing)
+    if stability is not None:
+        from iqa_cli.cli.eval_stability import stability as measure_stability
+
+        return measure_stability(env, stability, models=[model], limit=limit, **computing)
     from iqa_cli.cli.eval_record import prepare, record_result
     from iqa_cli.cli.eval_report import as_json, as_table
     from iqa_cli.cli.eval_seen import seen_of, tell

@@ -24,6 +24,7 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
+from iqa_cli.evaluation.bootstrap import percentiles
 from iqa_cli.evaluation.correlation import Floats
 
 #: Levels that a pair of the P-test is apart, at least.
@@ -145,12 +146,11 @@ def discriminability(ladders: Ladders) -> tuple[float, float | None]:
     """
     m, n = len(ladders.pristine), ladders.distorted.size
     scores = np.concatenate([ladders.pristine, ladders.distorted.ravel()])
-    # What a picture adds to 2 R(T) - 1 once T has passed its score.
-    gain = np.concatenate([np.full(m, -1 / m), np.full(n, 1 / n)])
     order = np.argsort(scores, kind="stable")
-    scores, gain = scores[order], gain[order]
+    scores, distorted = scores[order], np.cumsum(order >= m)
     ends = np.flatnonzero(np.append(np.diff(scores) > 0, True))
-    excess = np.cumsum(gain)[ends]
+    # 2 R(T) - 1 with T at each score.
+    excess = distorted[ends] / n - (ends + 1 - distorted[ends]) / m
     best = int(excess.argmax())
     # The last end is T above all scores, where nothing is told apart.
     if best == len(ends) - 1 or excess[best] <= 1e-12:
@@ -216,11 +216,8 @@ def _figures(row: str, ladders: Ladders, gap: int, counts: Floats, level: float)
     if each:
         figures["p"] = float(in_order.sum() / (each * m * m))
         resampled["p"] = _pairs_of(counts, in_order) / (each * _pairs_of(counts, np.ones((m, m))))
-    tails = _tails(level, m) if m > 1 else (0.0, 1.0)
-    bounds = {name: np.quantile(found, tails) for name, found in resampled.items() if len(found)}
-    intervals: dict[str, Interval] = {
-        f"{name}_ci": (float(low), float(high)) for name, (low, high) in bounds.items()
-    }
+    bounds = {name: percentiles(values, m, level) for name, values in resampled.items() if len(values)}
+    intervals = {f"{name}_ci": found for name, found in bounds.items()}
     return Explored(
         row,
         m,
@@ -234,13 +231,6 @@ def _figures(row: str, ladders: Ladders, gap: int, counts: Floats, level: float)
         **intervals,
         resampled=resampled,
     )
-
-
-def _tails(level: float, m: int) -> Interval:
-    """Quantiles that make a percentile interval of few photographs as wide as one by Student's t, where plain
-    ones are too narrow: Hesterberg, The American Statistician 69, 2015, section 5.2."""
-    tail = float(stats.norm.cdf((m / (m - 1)) ** 0.5 * stats.t.ppf((1 - level) / 2, m - 1)))
-    return tail, 1 - tail
 
 
 def _pairs_of(counts: Floats, pairs: Floats) -> Floats:
