@@ -11,10 +11,10 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from iqa_cli.text import one_line
 
 _HINT = "CSV with the columns path and score, or JSON or JSON Lines of such records"
 _HEAD_BYTES = 4096
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -119,16 +120,14 @@ def _by_ending(
     left = {name: _folders(name) for name in names if name not in found}
     free = {index: _folders(name) for name, index in rows.items()}
     wanted = set(part.names)
-    depth = min(max(map(len, left.values()), default=0), max(map(len, free.values()), default=0))
+    depth = min(max(map(_depth, left.values()), default=0), max(map(_depth, free.values()), default=0))
     for length in range(depth, 0, -1):
-        pictures: dict[tuple[str, ...], list[str]] = {}
-        for name, folders in left.items():
-            if len(folders) >= length:
-                pictures.setdefault(folders[-length:], []).append(name)
-        of_file: dict[tuple[str, ...], list[int]] = {}
-        for index, folders in free.items():
-            if len(folders) >= length and folders[-length:] in pictures:
-                of_file.setdefault(folders[-length:], []).append(index)
+        pictures = _by_key((_ending(folders, length), name) for name, folders in left.items())
+        of_file = _by_key(
+            (ending, index)
+            for index, folders in free.items()
+            if (ending := _ending(folders, length)) in pictures
+        )
         for ending, indices in of_file.items():
             same = pictures[ending]
             if len(same) > 1 or len(indices) > 1:
@@ -142,8 +141,32 @@ def _by_ending(
                 del free[index]
 
 
-def _folders(name: str) -> tuple[str, ...]:
-    return tuple(piece for piece in re.split(r"[/\\]", name) if piece not in ("", "."))
+def _folders(name: str) -> str:
+    """The pieces of a path, parted by / whatever the system: a string, since there may be a million."""
+    if "\\" not in name and "//" not in name and "./" not in name and name[:1] != "/":
+        return name
+    return "/".join(piece for piece in re.split(r"[/\\]", name) if piece not in ("", "."))
+
+
+def _depth(folders: str) -> int:
+    return folders.count("/") + 1
+
+
+def _ending(folders: str, length: int) -> str | None:
+    """The last pieces of a path; None where it has fewer."""
+    pieces = folders.rsplit("/", length)
+    if len(pieces) > length:
+        return folders[len(pieces[0]) + 1 :]
+    return folders if len(pieces) == length else None
+
+
+def _by_key(pairs: Iterable[tuple[str | None, T]]) -> dict[str, list[T]]:
+    """The values of each key, in their order; those without a key are left out."""
+    found: dict[str, list[T]] = {}
+    for key, value in pairs:
+        if key is not None:
+            found.setdefault(key, []).append(value)
+    return found
 
 
 def _ambiguous(file: ScoreFile, part: Part, pictures: Sequence[str], rows: Sequence[str]) -> DatasetError:

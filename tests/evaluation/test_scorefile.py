@@ -138,6 +138,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         (["a.png", "old/a.png"], ["/d/old/a.png", "/d/new/a.png"], [2, 1]),
         # A row is given away once.
         (["x/a.png", "y/a.png"], ["/d/x/a.png"], [1, np.nan]),
+        (["./x//a.png", "b.png"], ["x/a.png", "/b.png"], [1, 2]),
         # Not the end of a file name.
         (["a.png", "c.png"], ["extra.png", "c.png"], [np.nan, 2]),
     ],
