@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _HEADER = ("", "n", "D", "95 % interval", "L", "95 % interval", "KRCC", "P", "95 % interval", "seen")
 _FIGURES = ("d", "l_srcc", "l_krcc", "p")
+_NAMES = {"d": "D", "l_srcc": "L", "p": "P"}
+_ALPHA = 0.05
 _ALL = "all"
 
 
@@ -181,6 +183,8 @@ def _cells(figures: _Figures, met: _Met) -> list[tuple[str, ...]]:
 def _notes(figures: _Figures, met: _Met, explored: Exploration) -> list[str]:
     """What must stand beside the figures wherever they are shown."""
     total = len(explored.sources)
+    from iqa_cli.evaluation.exploration import differences
+
     lines = []
     for name in figures:
         exact, near = met[name]
@@ -190,6 +194,19 @@ def _notes(figures: _Figures, met: _Met, explored: Exploration) -> list[str]:
                 f"{name}: {exact or 0:,} of {total:,} photographs were met in training{also}: "
                 "these figures flatter"
             )
+    made = differences({name: row for name, (row, _) in figures.items()})
+    for entry in made:
+        if entry.p_holm < _ALPHA:
+            better, worse = entry.first, entry.second
+            size, bounds = entry.difference, entry.interval
+            if size < 0:
+                better, worse, size, bounds = worse, better, -size, (-bounds[1], -bounds[0])
+            lines.append(
+                f"{_NAMES[entry.figure]}: {better} is better than {worse} by {number(size, 3)} "
+                f"({interval(bounds, 3)}), p {entry.p_holm:.2g} after Holm"
+            )
+    if made and not any(entry.p_holm < _ALPHA for entry in made):
+        lines.append("no difference between them is significant")
     if explored.failures:
         lines.append(f"{count(len(explored.failures), 'photograph')} left out")
     return lines
@@ -222,6 +239,8 @@ def _csv(folder: Path, design: Design, figures: _Figures, met: _Met, explored: E
 
 
 def _json(folder: Path, design: Design, figures: _Figures, met: _Met, explored: Exploration) -> bytes:
+    from iqa_cli.evaluation.exploration import differences
+
     models = []
     for name, (whole, by_type) in figures.items():
         seen, near = met[name]
@@ -233,6 +252,10 @@ def _json(folder: Path, design: Design, figures: _Figures, met: _Met, explored: 
         "photographs": len(explored.sources),
         "left_out": explored.failures,
         "models": models,
+        "differences": [
+            {**asdict(entry), "interval": list(entry.interval)}
+            for entry in differences({name: row for name, (row, _) in figures.items()})
+        ],
     }
     return (json.dumps(document, indent=1, allow_nan=False) + "\n").encode()
 

@@ -17,15 +17,16 @@ Intervals resample photographs, since the pictures of one are not independent [O
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 from scipy import stats
 
-from iqa_cli.evaluation.bootstrap import percentiles
+from iqa_cli.evaluation.bootstrap import p_value, percentiles
 from iqa_cli.evaluation.correlation import Floats
+from iqa_cli.evaluation.significance import holm
 
 #: Levels that a pair of the P-test is apart, at least.
 GAP = 3
@@ -134,6 +135,59 @@ def explore(
         return whole, []
     alone = (ladders.of_type(index) for index in range(len(ladders.types)))
     return whole, [_figures(one.types[0], one, gap, counts, level) for one in alone]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two scorers on the same photographs.
+
+    Attributes:
+        figure: "d", "l_srcc", "l_krcc" or "p".
+        first, second: Names of the scorers.
+        difference: Figure of the first less that of the second.
+        interval: Of the difference, 95 %; of one comparison by itself.
+        p: Two-sided, of the paired bootstrap of photographs.
+        p_holm: `p` after Holm's correction over all differences made together.
+    """
+
+    figure: str
+    first: str
+    second: str
+    difference: float
+    interval: Interval
+    p: float
+    p_holm: float
+
+
+def differences(
+    found: Mapping[str, Explored], figures: Sequence[str] = ("d", "l_srcc", "p"), *, level: float = 0.95
+) -> list[Difference]:
+    """Compare every pair of scorers.
+
+    Args:
+        found: Name of a scorer -> its figures, of the same photographs and with the same seed.
+        figures: Which of them are compared.
+        level: Coverage of the intervals.
+
+    Returns:
+        A difference for each figure and pair; none where there is one photograph, or a figure is not defined.
+    """
+    made: list[Difference] = []
+    for figure, (one, other) in product(figures, combinations(found, 2)):
+        a, b = found[one].resampled.get(figure), found[other].resampled.get(figure)
+        if a is None or b is None or not len(a):
+            continue
+        n = found[one].n_photographs
+        value = getattr(found[one], figure) - getattr(found[other], figure)
+        interval = percentiles(a - b, n, level)
+        # Where all resamples agree that there is no difference, no test is needed.
+        p = 1.0 if not np.ptp(a - b) and not value else p_value(a - b, n)
+        if interval is not None and p is not None:
+            made.append(Difference(figure, one, other, value, interval, p, p))
+    corrected = holm([entry.p for entry in made])
+    return [
+        replace(entry, p_holm=entry.p if p is None else p) for entry, p in zip(made, corrected, strict=True)
+    ]
 
 
 def discriminability(ladders: Ladders) -> tuple[float, float | None]:
