@@ -65,6 +65,30 @@ class Logistic:
         """`x` [n] mapped to the scale of the opinions."""
         return logistic4(x, self.b1, self.b2, self.b3, self.b4)
 
+    def flattery(self, x: Floats, y: Floats, groups: NDArray[np.int64]) -> float:
+        """What the error on the pictures of the fit must be multiplied by to be that of the best curve.
+
+        The fit follows the chance of its own pictures. By how much is known to first order from the slopes of
+        the curve and from what it leaves of each group (Takeuchi's penalty; for independent pictures 4 of n,
+        the number of parameters).
+
+        Args:
+            x, y, groups: [n] predictions, opinions and codes of groups that the curve was fitted to.
+
+        Returns:
+            A factor, 1 or more.
+        """
+        left = y - self(x)
+        error = float(left @ left)
+        step = logistic4(x, 1.0, 0.0, self.b3, self.b4)
+        bend = step * (1 - step)
+        slopes = np.stack([np.ones(len(x)), step, bend, bend * (x - self.b3) / self.b4], axis=1)
+        basis, sizes, _ = np.linalg.svd(slopes, full_matrices=False)
+        basis = basis[:, sizes > 1e-7 * sizes[0]]
+        codes = np.unique(groups, return_inverse=True)[1]
+        pulls = np.stack([np.bincount(codes, weights=left * b) for b in basis.T], axis=1)
+        return float(np.sqrt(1 + np.sum(pulls**2) / error)) if error > 0 else 1.0
+
 
 def fit(x: Floats, y: Floats) -> Logistic | None:
     """The logistic of least squares.
@@ -89,9 +113,7 @@ def fit(x: Floats, y: Floats) -> Logistic | None:
         _start(u, v),
         jac=lambda at: _missed(u, v, *at)[1],
         bounds=([reach[0], np.log(_NARROWEST)], [reach[1], np.log(_WIDEST)]),
-        ftol=1e-10,
-        xtol=1e-10,
-        gtol=1e-10,
+        method="dogbox",
         max_nfev=_EVALUATIONS,
     )
     place, width = float(found.x[0]), float(np.exp(found.x[1]))

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from iqa_cli.evaluation.bootstrap import FIGURES, Method, Sample, count_groups, intervals, method_for
+from iqa_cli.evaluation.bootstrap import Method, count_groups, intervals, method_for
 from iqa_cli.evaluation.correlation import agreement
 from iqa_cli.evaluation.part import KINDS, Column, Part
+from iqa_cli.evaluation.resample import FIGURES, Sample
 
 #: A kind of which a part has more values than these gets no rows: nobody reads them, and each takes its time.
 MAX_ROWS = 1000
@@ -166,24 +167,22 @@ def _figures(
         found = agreement(scores, opinions)
     except ValueError as error:
         return Figures(row, **counts, seen=met, seen_near=near, why_not=str(error))
-    curve = found.logistic
-    mapped = curve(scores) if curve is not None and curve.converged else None
+    curve = found.logistic if found.plcc_fitted is not None else None
     values: dict[str, Any] = {name: value for name in FIGURES if (value := getattr(found, name)) is not None}
-    try:
-        sample = Sample(scores, opinions, groups, mapped)
+    bounds: dict[str, Interval] = {}
+    if counts["n_groups"] > 1:
+        sample = Sample(scores, opinions, groups, curve)
         bounds = intervals(sample, values, resamples=resamples, level=level, seed=seed)
-    except ValueError:
-        bounds = {}
     values |= {f"{name}_ci": interval for name, interval in bounds.items()}
-    deviations = None if part.deviations is None else part.deviations[members][used]
+    outliers = None
+    if curve is not None and part.deviations is not None:
+        outliers = _outliers(curve(scores) - opinions, part.deviations[members][used])
     return Figures(
         row,
         **counts,
         **values,
-        outlier_ratio=None
-        if mapped is None or deviations is None
-        else _outliers(mapped - opinions, deviations),
-        fit_converged=None if curve is None else curve.converged,
+        outlier_ratio=outliers,
+        fit_converged=None if found.logistic is None else found.logistic.converged,
         interval_method=method_for(len(scores)) if bounds else None,
         seen=met,
         seen_near=near,

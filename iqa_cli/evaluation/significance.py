@@ -2,9 +2,8 @@
 
 Two correlations with the same opinions are themselves correlated, since the scorers are; intervals that
 overlap say little of the difference. The bootstrap draws the same groups for both. Beside it stands the test
-of Meng, Rosenthal and Rubin (Comparing correlated correlation coefficients, Psychological Bulletin 111,
-1992), which knows nothing of groups and holds for Pearson's correlation of normal variables; for Spearman's
-it is an approximation that is customary.
+of Meng, Rosenthal and Rubin (`iqa_cli.evaluation.dependent`), which knows nothing of groups and holds for
+Pearson's correlation of normal variables; for Spearman's it is an approximation that is customary.
 """
 
 from __future__ import annotations
@@ -20,17 +19,17 @@ from scipy import stats
 
 from iqa_cli.evaluation.bootstrap import (
     Method,
-    Sample,
     count_groups,
     influence_error,
     method_for,
     p_value,
     percentiles,
-    resampled,
 )
 from iqa_cli.evaluation.correlation import agreement
+from iqa_cli.evaluation.dependent import holm, meng_rosenthal_rubin
 from iqa_cli.evaluation.logistic import Floats
 from iqa_cli.evaluation.part import Column, Part
+from iqa_cli.evaluation.resample import Sample, resampled
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def compare(
     Args:
         part: The opinions.
         columns: The scorers, each with a score (or NaN) for each picture of the part.
-        what: The figure: one of `iqa_cli.evaluation.bootstrap.FIGURES`.
+        what: The figure: one of `iqa_cli.evaluation.resample.FIGURES`.
         resamples: Bootstrap samples.
         level: Coverage of the intervals, which are not corrected for their number.
         seed: Of the bootstrap.
@@ -173,66 +172,6 @@ def winners(
     return set(figures) - worse if worse else set()
 
 
-def meng_rosenthal_rubin(r1: float, r2: float, between: float, n: int) -> tuple[float, float]:
-    """Test whether two correlations with the same variable differ.
-
-    Equations 1 to 3 of Meng, Rosenthal and Rubin (1992).
-
-    Args:
-        r1, r2: Correlations of two scorers with the opinions.
-        between: Correlation of the two scorers.
-        n: Independent pictures, at least 4.
-
-    Returns:
-        z, positive where the first is greater, and the two-sided p. NaN where a correlation is 1 or -1.
-    """
-    if n < 4 or max(abs(r1), abs(r2)) >= 1:
-        return float("nan"), float("nan")
-    mean = (r1**2 + r2**2) / 2
-    f = min((1 - between) / (2 * (1 - mean)), 1.0)
-    h = (1 - f * mean) / (1 - mean)
-    return _z(float(np.arctanh(r1) - np.arctanh(r2)), 2 * (1 - between) * h, n)
-
-
-def steiger(r1: float, r2: float, between: float, n: int) -> tuple[float, float]:
-    """The same question answered by Steiger's Z1* (Tests for comparing elements of a correlation matrix,
-    Psychological Bulletin 87, 1980, equation 14), with the two correlations pooled.
-
-    Arguments and result as for `meng_rosenthal_rubin`.
-    """
-    if n < 4 or max(abs(r1), abs(r2)) >= 1:
-        return float("nan"), float("nan")
-    pooled = ((r1 + r2) / 2) ** 2
-    covariance = between * (1 - 2 * pooled) - pooled / 2 * (1 - 2 * pooled - between**2)
-    return _z(float(np.arctanh(r1) - np.arctanh(r2)), 2 - 2 * covariance / (1 - pooled) ** 2, n)
-
-
-def holm(ps: Sequence[float | None]) -> list[float | None]:
-    """p after Holm's step-down correction (A simple sequentially rejective multiple test procedure,
-    Scandinavian Journal of Statistics 6, 1979).
-
-    Args:
-        ps: p of all tests of a family; None where one was not made, which then does not count.
-
-    Returns:
-        The corrected p, in the same order.
-    """
-    made = sorted((p, place) for place, p in enumerate(ps) if p is not None)
-    found: list[float | None] = [None] * len(ps)
-    least = 0.0
-    for rank, (p, place) in enumerate(made):
-        least = max(least, min(1.0, (len(made) - rank) * p))
-        found[place] = least
-    return found
-
-
-def _z(difference: float, variance: float, n: int) -> tuple[float, float]:
-    if variance <= 0:
-        return (0.0, 1.0) if difference == 0 else (float("nan"), float("nan"))
-    z = difference * float(np.sqrt((n - 3) / variance))
-    return z, 2 * float(stats.norm.sf(abs(z)))
-
-
 @dataclass
 class _Scores:
     """A scorer on some pictures: its figures, and what is resampled or expanded of them."""
@@ -293,9 +232,7 @@ class _Engine:
             return _Scores(None, "the logistic fit did not converge", None)
         if count_groups(groups) < 2:
             return _Scores(value, None, None)
-        curve = found.logistic
-        mapped = curve(scores) if curve is not None and curve.converged else None
-        sample = Sample(scores, opinions, groups, mapped)
+        sample = Sample(scores, opinions, groups, found.logistic if found.plcc_fitted is not None else None)
         if method_for(len(scores)) == "analytic":
             return _Scores(value, None, sample.influence(self.what))
         drawn = resampled(sample, [self.what], resamples=self.resamples, seed=self.seed)

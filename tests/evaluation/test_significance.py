@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from iqa_cli.evaluation.dependent import holm, meng_rosenthal_rubin, steiger
 from iqa_cli.evaluation.part import Column, Part
-from iqa_cli.evaluation.significance import Comparison, compare, holm, meng_rosenthal_rubin, steiger, winners
+from iqa_cli.evaluation.significance import Comparison, compare, winners
 
 
 def part_of_groups(opinions: np.ndarray, groups: int) -> Part:
@@ -109,3 +110,19 @@ def test_a_scorer_does_not_differ_from_itself_under_another_scale(part: Part) ->
     assert made == Comparison(
         "a", "cubed", "srcc", 400, 100, 0.0, (0.0, 0.0), 1.0, 1.0, 0.0, 1.0, 1.0, "bootstrap"
     )
+
+
+def test_above_the_size_of_the_bootstrap_the_answer_is_the_same(
+    part: Part, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = [scorer("a", part, 20, 1), scorer("b", part, 25, 2)]
+    for what in ("srcc", "krcc", "plcc", "rmse"):
+        [drawn] = compare(part, columns, what=what)
+        with monkeypatch.context() as patched:
+            patched.setattr("iqa_cli.evaluation.bootstrap.BOOTSTRAP_MAX", 100)
+            [analytic] = compare(part, columns, what=what)
+        assert (drawn.method, analytic.method) == ("bootstrap", "analytic")
+        assert drawn.interval is not None
+        width = drawn.interval[1] - drawn.interval[0]
+        assert analytic.interval == pytest.approx(drawn.interval, abs=0.12 * width)
+        assert analytic.difference == drawn.difference
