@@ -21,7 +21,7 @@ def write_report(
     path: Path,
     results: Sequence[Result],
     *,
-    best: Mapping[tuple[str, str], set[str]] | None = None,
+    best: Sequence[Mapping[str, set[str]]] = (),
     command: str = "",
 ) -> None:
     """Write the page: it stands there whole or not at all, and what was there before stays until then.
@@ -31,9 +31,7 @@ def write_report(
 
     Args:
         path: A file in a folder that exists; a link is followed, a pipe or device written to.
-        results: One for each scorer and part.
-        best: (dataset, name) of a part -> scorers whose SRCC is printed bold.
-        command: What gives the figures again.
+        results, best, command: As `page` takes them.
 
     Raises:
         UsageError: It cannot be written: no space, no permission, no such folder; one line.

@@ -27,15 +27,22 @@ def score(value: float) -> str:
     return f"{value:.4g}" if abs(value) < 1000 or abs(value) >= 1e9 else f"{value:,.0f}"
 
 
-def bounds(interval: tuple[float, float] | None, places: int) -> str:
-    """An interval in words; nothing where there is none."""
-    return "" if interval is None else f"{number(interval[0], places)} to {number(interval[1], places)}"
+def bounds(interval: tuple[float, float], places: int) -> str:
+    """An interval in words."""
+    return f"{number(interval[0], places)} to {number(interval[1], places)}"
 
 
-def figure(value: float | None, interval: tuple[float, float] | None, places: int, ends: int) -> str:
+def figure(
+    value: float | None,
+    interval: tuple[float, float] | None,
+    places: int,
+    ends: int,
+    *,
+    bold: bool = False,
+) -> str:
     """A figure with its interval below."""
-    within = f"<small>{bounds(interval, ends)}</small>" if interval is not None else ""
-    return number(value, places) + within
+    shown = f"<b>{number(value, places)}</b>" if bold else number(value, places)
+    return shown if interval is None else f"{shown} <small>{bounds(interval, ends)}</small>"
 
 
 @dataclass(frozen=True)

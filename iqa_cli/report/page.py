@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 
 from iqa_cli import __version__
@@ -28,61 +27,64 @@ logistic, which was fitted to these very pictures.</dd>
 <dt>Outliers</dt><dd>Share of the pictures that the logistic misses by more than twice the standard deviation
 of their opinions; only where the database has it.</dd>
 <dt>Interval</dt><dd>{intervals}</dd>
-<dt>Met in training</dt><dd>Pictures of the part that the weight was trained on, by the hash of their pixels:
+<dt>Met in training</dt><dd>Pictures of the part that a weight was trained on, by the hash of their pixels:
 figures on them flatter.</dd>
-</dl></section>
+{bold}</dl></section>
+"""
+_BOLD = """<dt>Bold</dt><dd>The best of the SRCC or fitted PLCC of a part, and those not significantly worse;
+nothing where no scorer is. By paired bootstrap and the test of Meng, Rosenthal and Rubin, after Holm's
+correction, on the pictures that all have scored. A scorer that has met pictures of the part does not
+compete.</dd>
 """
 
 
-def page(
-    results: Sequence[Result], *, best: Mapping[tuple[str, str], set[str]] | None = None, command: str = ""
-) -> str:
+def page(results: Sequence[Result], *, best: Sequence[Mapping[str, set[str]]] = (), command: str = "") -> str:
     """The whole page; the same results give the same page.
 
     Args:
-        results: One for each scorer and part, in the order in which they are shown.
-        best: (dataset, name) of a part -> scorers whose SRCC is printed bold; see
-            `iqa_cli.evaluation.significance.winners`. None prints nothing bold.
+        results: One for each scorer and part, in the order in which they are shown; those of one part share
+            its `Part`.
+        best: [parts] in the order of their first results, figure ("srcc", "plcc_fitted") -> scorers that are
+            printed bold; see `iqa_cli.evaluation.significance.winners`. Empty prints nothing bold.
         command: What gives the figures again; empty for none.
 
     Returns:
         HTML.
+
+    Raises:
+        ValueError: `best` is not empty, and has not an entry for each part.
     """
     share = max(1, len(results))
     dots = min(_DOTS, max(_FEWEST_DOTS, _ALL_DOTS // share))
     limit = min(_MISSES, max(_FEWEST_MISSES, _ALL_MISSES // share))
     thumbnails = Thumbnails()
-    parts = [
-        list(group) for _, group in groupby(enumerate(_by_part(results)), key=lambda pair: _part(pair[1]))
-    ]
-    sections = []
-    for number, entries in enumerate(parts):
-        part = entries[0][1].part
+    parts = _parts(results)
+    if best and len(best) != len(parts):
+        raise ValueError(f"bold scorers of {len(best)} parts for {len(parts)}")
+    heads, sections = [], []
+    for place, of_part in enumerate(parts):
+        part, bold = of_part[0].part, best[place] if best else {}
         name = f"{text(part.dataset)}, part {text(part.name)}"
-        bold = None if best is None else best.get((part.dataset, part.name))
+        anchors = [f"p{place}s{number}" for number in range(len(of_part))]
         caption = (
-            f"{len(part):,} pictures; part hash {text(part.split_hash)}. Below a figure its 95 % interval."
-            f"{_bold_note(bold)}"
+            f"<b>{name}</b>: {_count(len(part), 'picture')}, part hash {text(part.split_hash)}. "
+            "Below a figure its 95 % interval."
         )
-        of_part = [result for _, result in entries]
-        anchors = [f"r{place}" for place, _ in entries]
-        sections.append(
-            f'<section aria-labelledby="p{number}"><h2 id="p{number}">{name}</h2>\n'
-            f"{headline(of_part, anchors, caption, bold)}"
-        )
-        for anchor, result in zip(anchors, of_part, strict=True):
-            sections.append(_section(result, anchor, name, thumbnails, dots=dots, limit=limit))
-        sections.append("</section>\n")
-    return _document(results, "".join(sections), len(parts), command)
+        heads.append(headline(of_part, anchors, caption, bold))
+        details = [
+            _article(result, anchor, thumbnails, dots=dots, limit=limit)
+            for anchor, result in zip(anchors, of_part, strict=True)
+        ]
+        sections.append(_section(f"p{place}", name, details))
+    first = _section("figures", "Figures", heads)
+    words = _WORDS.format(intervals=_interval_words(results), bold=_BOLD if best else "")
+    return _document(results, f"{first}{''.join(sections)}{words}", len(parts), command)
 
 
-def _section(result: Result, anchor: str, part: str, thumbnails: Thumbnails, *, dots: int, limit: int) -> str:
+def _article(result: Result, anchor: str, thumbnails: Thumbnails, *, dots: int, limit: int) -> str:
     view = view_of(result)
     whole = result.measured.whole
-    pieces = [
-        f'<article aria-labelledby="{anchor}"><h3 id="{anchor}">{text(result.column.scorer)}'
-        f" <small>on {part}</small></h3>\n"
-    ]
+    pieces = [f'<article aria-labelledby="{anchor}"><h3 id="{anchor}">{text(result.column.scorer)}</h3>\n']
     if whole.why_not is not None:
         pieces.append(f'<p class="warning">No figures: {text(whole.why_not)}.</p>')
     if whole.n_used < whole.n_total:
@@ -102,12 +104,18 @@ def _section(result: Result, anchor: str, part: str, thumbnails: Thumbnails, *, 
     return "".join([*pieces, "</article>\n"])
 
 
+def _section(key: str, title: str, pieces: Sequence[str]) -> str:
+    return f'<section aria-labelledby="{key}"><h2 id="{key}">{title}</h2>\n{"".join(pieces)}</section>\n'
+
+
 def _document(results: Sequence[Result], sections: str, parts: int, command: str) -> str:
     style = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
     scorers = len({result.column.scorer for result in results})
     databases = ", ".join(dict.fromkeys(result.part.dataset for result in results))
     told = f'<p class="command"><code>{text(command)}</code></p>' if command else ""
-    summary = f"{_count(scorers, 'scorer')} on {_count(parts, 'part')} of databases; iqa {__version__}."
+    summary = (
+        f"{_count(scorers, 'scorer')} on {_count(parts, 'part')} of databases. Made by iqa {__version__}."
+    )
     # Nothing is loaded and nothing runs, whatever a name may hold.
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
     return (
@@ -118,7 +126,7 @@ def _document(results: Sequence[Result], sections: str, parts: int, command: str
         f"<title>Evaluation: {text(databases)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
         '<a class="skip" href="#main">To the figures</a>\n'
         f"<header><h1>Quality scores against human opinion</h1><p>{summary}</p>{told}</header>\n"
-        f'<main id="main">\n{sections}{_WORDS.format(intervals=_interval_words(results))}</main>\n'
+        f'<main id="main">\n{sections}</main>\n'
         "</body>\n</html>\n"
     )
 
@@ -135,24 +143,12 @@ def _interval_words(results: Sequence[Result]) -> str:
     return f"95 %, by {'; '.join(how)}."
 
 
-def _by_part(results: Sequence[Result]) -> list[Result]:
-    """The results, those of a part together, otherwise in their order."""
-    order: dict[tuple[str, str, str], int] = {}
+def _parts(results: Sequence[Result]) -> list[list[Result]]:
+    """The results of each part, otherwise in their order."""
+    parts: dict[int, list[Result]] = {}
     for result in results:
-        order.setdefault(_part(result), len(order))
-    return sorted(results, key=lambda result: order[_part(result)])
-
-
-def _part(result: Result) -> tuple[str, str, str]:
-    return result.part.dataset, result.part.name, result.part.split_hash
-
-
-def _bold_note(bold: set[str] | None) -> str:
-    if bold is None:
-        return ""
-    if not bold:
-        return " No scorer is significantly better than another."
-    return " Bold: not significantly worse than the best, and some other is."
+        parts.setdefault(id(result.part), []).append(result)
+    return list(parts.values())
 
 
 def _count(number: int, what: str) -> str:

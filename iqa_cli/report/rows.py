@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from iqa_cli.evaluation.measure import Figures, Measured
 from iqa_cli.evaluation.part import Result
@@ -21,7 +21,7 @@ TITLES = {
 
 
 def headline(
-    results: Sequence[Result], anchors: Sequence[str], caption: str, bold: Collection[str] | None
+    results: Sequence[Result], anchors: Sequence[str], caption: str, bold: Mapping[str, Collection[str]]
 ) -> str:
     """The figures of all scorers on one part, one row a scorer.
 
@@ -29,7 +29,7 @@ def headline(
         results: Of the same part.
         anchors: Ids of their sections.
         caption: HTML.
-        bold: Scorers whose SRCC is bold; see `iqa_cli.evaluation.significance.winners`.
+        bold: Figure -> scorers of which it is bold.
     """
     wholes = [result.measured.whole for result in results]
     low = lowest(_shown(wholes))
@@ -48,17 +48,17 @@ def headline(
     ]
     rows = []
     for result, anchor, whole in zip(results, anchors, wholes, strict=True):
-        srcc = figure(whole.srcc, whole.srcc_ci, 4, 3)
+        bolds = {what for what, names in bold.items() if result.column.scorer in names}
         kind = {"weight": "", "baseline": " <small>baseline</small>", "file": " <small>from a file</small>"}
         rows.append(
             [
                 f'<a href="#{anchor}">{text(result.column.scorer)}</a>{kind[result.column.kind]}',
                 _counted(whole),
-                f"<b>{srcc}</b>" if bold and result.column.scorer in bold else srcc,
+                figure(whole.srcc, whole.srcc_ci, 4, 3, bold="srcc" in bolds),
                 bar(whole.srcc, whole.srcc_ci, low, 1.0),
                 figure(whole.krcc, whole.krcc_ci, 4, 3),
                 figure(whole.plcc, whole.plcc_ci, 4, 3),
-                figure(whole.plcc_fitted, whole.plcc_fitted_ci, 4, 3),
+                figure(whole.plcc_fitted, whole.plcc_fitted_ci, 4, 3, bold="plcc_fitted" in bolds),
                 figure(whole.rmse, whole.rmse_ci, 2, 2),
                 *([number(whole.outlier_ratio, 3)] if outliers else []),
                 _met(whole),
