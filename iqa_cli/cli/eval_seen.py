@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from iqa_cli.card import Card
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.text import count
 from iqa_cli.errors import WeightsError
 from iqa_cli.finding import SEEN_SUFFIX
 from iqa_cli.seen import Seen, read_seen, seen_path
 from iqa_cli.text import one_line
-
-if TYPE_CHECKING:
-    from iqa_cli.evaluation.measure import Figures
 
 
 def seen_of(path: Path, card: Card, env: Environment) -> Seen | None:
@@ -44,15 +38,3 @@ def seen_of(path: Path, card: Card, env: Environment) -> Seen | None:
             hint="it belongs to another weight; the two files travel together",
         )
     return seen
-
-
-def tell(whole: Figures, subsets: Sequence[Figures], env: Environment) -> None:
-    """What a person should know beside the table."""
-    for row in (whole, *subsets):
-        if row.why_not is not None:
-            env.note(f"{row.row}: {row.why_not}")
-    if whole.seen_near:
-        resemble = "resembles" if whole.seen_near == 1 else "resemble"
-        env.note(
-            f"{count(whole.seen_near, 'further picture')} {resemble} one met in training (perceptual hash)"
-        )

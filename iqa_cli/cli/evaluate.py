@@ -1,81 +1,122 @@
-"""`iqa eval`: measure a weight against opinion scores."""
+"""`iqa eval`: measure weights, baselines and scores from elsewhere against opinion scores."""
 
 from __future__ import annotations
 
-import shlex
-import warnings
+import io
+from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.interrupt import second_interrupt_exits
-from iqa_cli.cli.output import Output
-from iqa_cli.cli.progress import Progress
+from iqa_cli.cli.eval_lineup import DEFAULT_MODEL
+from iqa_cli.cli.eval_run import EvalOptions, run_eval, write
+from iqa_cli.cli.long_run import command_line, given_flags
 from iqa_cli.cli.score import Device
-from iqa_cli.cli.text import count
-from iqa_cli.errors import DatasetError, ImageError, UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from iqa_cli.datasets.record import Database, ImageRecord
-    from iqa_cli.evaluation.part import Column
-    from iqa_cli.scoring.scorer import Scorer
-    from iqa_cli.seen import Seen
+from iqa_cli.errors import UsageError
 
 _HELP = """\b
-Measure a weight against human opinion scores.
+Measure weights, and whatever else gives scores, against human opinion.
 
 \b
 Examples:
   iqa eval --dataset biq2021 --root BIQ2021/
   iqa eval --dataset csv --root my-photos/ --range 1 5 --format json
   iqa eval --root BIQ2021/ --split val --model ./mine.safetensors --record
+  iqa eval --dataset csiq --by distortion --by level --baseline brisque
+  iqa eval --dataset csiq --dataset livec --model mfenet --model vcrnet \\
+    --root csiq=CSIQ/ --root livec=LIVEC/ --format markdown -o table.md
+  iqa eval --dataset csv --root my-photos/ --scores niqe.csv \\
+    --lower-is-better niqe
+  iqa eval --exploration PRISTINE/
 
 \b
 SRCC and KRCC are of the scores as iqa score prints them, PLCC of the same
 and after the 4-parameter logistic fitted on this very part, RMSE after it,
-in points. Signs are kept. The 95 % interval of the SRCC resamples groups of
-near-duplicates, not pictures. A picture that is missing or cannot be scored
-ends the run: figures on fewer pictures would flatter. A subset of which no
-correlation is defined is a row of '-' (null in JSON).
+in points; outliers are the share that it misses by more than two standard
+deviations of the opinions, where the database has these. Signs are kept.
+95 % intervals resample groups (one reference, near-duplicates), not
+pictures. A picture that is missing or cannot be scored ends the run, since
+figures on fewer pictures would flatter, unless --allow-missing is given. A
+row of which no correlation is defined is a row of '-' (null in JSON).
+
+\b
+Several scorers on one database are rows, on several databases a matrix:
+bold (a star where nothing can be bold) is the best and what is not
+significantly worse, and only where some are; the footnote names the tests.
 
 \b
 Without --split the part val is measured, else test, else all pictures.
-The column seen counts pictures that the weight was trained on, by the hash
-of their pixels and whatever their names; '-' where the weight keeps none.
+The column seen counts pictures that a weight was trained on, by the hash
+of their pixels and whatever their names, and ! marks such rows; '-' where
+that is not known. --held-out leaves these pictures out for all scorers.
 
 \b
 A csv database is a folder with labels.csv: columns image and mos (or dmos,
-lower is better), optional ref, group, distortion, level, split, subset.
+lower is better), optional ref, group, distortion, level, split, subset. A
+file of scores is CSV with the columns path and score, or JSON; with files
+of scores only, the pictures need not be there.
 
 \b
 Exit codes: 0 measured, 2 wrong usage, 3 a picture cannot be scored,
 4 weight or data not available, 130 interrupted.
 """
+#: Options that say something of databases, and nothing of --exploration or --stability.
+_OF_DATABASES = {
+    "dataset": "--dataset",
+    "root": "--root",
+    "split_file": "--split-file",
+    "split": "--split",
+    "scale": "--range",
+    "scores": "--scores",
+    "lower_is_better": "--lower-is-better",
+    "by": "--by",
+    "held_out": "--held-out",
+    "record": "--record",
+    "report": "--report",
+}
 
 
-class ReportFormat(str, Enum):
+class EvalFormat(str, Enum):
     """How the figures are printed."""
 
     table = "table"
     json = "json"
+    csv = "csv"
+    markdown = "markdown"
+
+
+class Kind(str, Enum):
+    """What a part can be taken apart by."""
+
+    subset = "subset"
+    distortion = "distortion"
+    level = "level"
+    ref = "ref"
 
 
 def evaluate(
     context: typer.Context,
     dataset: Annotated[
-        str, typer.Option("--dataset", "--data", metavar="NAME", help="Database: iqa data list.")
-    ] = "biq2021",
+        list[str] | None,
+        typer.Option(
+            "--dataset",
+            "--data",
+            metavar="NAME",
+            help="Database (iqa data list), once or more; biq2021 if not given.",
+        ),
+    ] = None,
     root: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Its folder; else that of the config file, or $IQA_DATA/NAME."),
+        list[str] | None,
+        typer.Option(
+            metavar="DIR", help="Its folder, or NAME=DIR; else that of the config file, or $IQA_DATA/NAME."
+        ),
     ] = None,
     split_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Parts as iqa data split has written them.")
+        list[Path] | None, typer.Option(metavar="FILE", help="Parts as iqa data split has written them.")
     ] = None,
     split: Annotated[
         str | None,
@@ -88,12 +129,48 @@ def evaluate(
         ),
     ] = None,
     model: Annotated[
-        str, typer.Option(metavar="NAME", help="Weight: a name or a .safetensors file.")
-    ] = "mfenet",
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Weight: a name or a .safetensors file, once or more; mfenet if no scorer is given.",
+        ),
+    ] = None,
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="brisque, niqe, piqe or laplacian, once or more."),
+    ] = None,
+    scores: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE", help="Scores from elsewhere, once or more; NAME=FILE names their scorer."
+        ),
+    ] = None,
+    lower_is_better: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="The scores of this --scores fall with quality."),
+    ] = None,
+    by: Annotated[
+        list[Kind] | None, typer.Option(help="Rows of each value, once or more; subset if not given.")
+    ] = None,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Leave out pictures that a weight has met in training.")
+    ] = False,
+    allow_missing: Annotated[
+        bool,
+        typer.Option("--allow-missing", help="Leave out pictures that cannot be scored, and say so."),
+    ] = False,
     record: Annotated[
         bool, typer.Option("--record", help="Write the figures into the weight's card.")
     ] = False,
-    report: Annotated[ReportFormat, typer.Option("--format", help="table or json.")] = ReportFormat.table,
+    form: Annotated[
+        EvalFormat | None, typer.Option("--format", help="Default: by the name of -o, else table.")
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", metavar="FILE", help="Write to FILE (- is stdout).")
+    ] = None,
+    report: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write a page with charts (HTML), too.")
+    ] = None,
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
     exploration: Annotated[
@@ -118,134 +195,84 @@ def evaluate(
 ) -> None:
     env = context.obj if isinstance(context.obj, Environment) else Environment.of_process()
     env.quiet |= quiet
-    if exploration is not None and stability is not None:
-        raise UsageError("--exploration and --stability exclude each other")
-    computing: dict[str, Any] = {"form": report.value, "device": device.value, "threads": threads}
+    options = EvalOptions(
+        models=tuple(model or ()),
+        baselines=tuple(baseline or ()),
+        scores=tuple(scores or ()),
+        lower_is_better=tuple(lower_is_better or ()),
+        datasets=tuple(dataset or ()),
+        roots=tuple(root or ()),
+        split=split,
+        split_files=tuple(split_file or ()),
+        scale=scale,
+        by=tuple(kind.value for kind in by or ()),
+        held_out=held_out,
+        allow_missing=allow_missing,
+        record=record,
+        form=None if form is None else form.value,
+        output=output,
+        report=report,
+        device=device.value,
+        threads=threads,
+        command=command_line(context),
+    )
+    folder = exploration or stability
+    if folder is None:
+        for option, value in (("--types", types), ("--limit", limit)):
+            if value is not None:
+                hint = "--exploration" if option == "--types" else "--exploration or --stability"
+                raise UsageError(f"{option} is for {hint}", hint="a part of a database is measured whole")
+        return run_eval(options, env)
+    _check_alone(context, "--stability" if exploration is None else "--exploration")
     if exploration is not None:
         from iqa_cli.cli.eval_exploration import explore
 
-        return explore(env, exploration, models=[model], types=types, limit=limit, **computing)
-    if stability is not None:
-        from iqa_cli.cli.eval_stability import stability as measure_stability
+        return _without_opinions(explore, folder, options, env, types=types, limit=limit)
+    from iqa_cli.cli.eval_stability import stability as move
 
-        return measure_stability(env, stability, models=[model], limit=limit, **computing)
-    from iqa_cli.cli.eval_record import prepare, record_result
-    from iqa_cli.cli.eval_report import as_json, as_table
-    from iqa_cli.cli.eval_seen import seen_of, tell
-    from iqa_cli.datasets.registry import read_database
-    from iqa_cli.weights import find_weights, read_card
+    return _without_opinions(move, folder, options, env, limit=limit)
 
-    # Whatever can be wrong is found before minutes go into scoring, and before torch is imported.
-    path = find_weights(model)
-    card = read_card(path)
-    database = read_database(dataset, root, scale)
-    if split_file is not None:
-        from iqa_cli.datasets.splitfile import read_split
 
-        database = read_split(split_file, database)
-    part = split or database.measuring_part()
-    records = database.part(part)
-    _check(database, records, part)
-    place = prepare(path, _command(dataset, root, split_file, part, scale, model, device)) if record else None
-    seen = seen_of(path, card, env)
-    if scale is None and dataset == "csv":
-        env.note(
-            f"the scale of the opinions is taken to be {database.low:g} to {database.high:g}, "
-            "their extremes; the RMSE depends on it, and --range sets it"
+def _check_alone(context: typer.Context, mode: str) -> None:
+    given = given_flags(context)
+    if {"exploration", "stability"} <= set(given):
+        raise UsageError("--exploration and --stability exclude each other")
+    if mode == "--stability" and "types" in given:
+        raise UsageError("--types is for --exploration")
+    mixed = [option for name, option in _OF_DATABASES.items() if name in given]
+    if mixed:
+        raise UsageError(
+            f"{mode} takes a folder and no opinions: {', '.join(mixed)} has no meaning beside it",
+            hint="measure on databases in a run of its own",
         )
 
-    from iqa_cli.evaluation.measure import measure
-    from iqa_cli.evaluation.part import part_of
-    from iqa_cli.scoring.scorer import load
 
-    with second_interrupt_exits(), warnings.catch_warnings():
-        if not env.debug:
-            warnings.simplefilter("ignore")
-        scorer = load(path, device=device.value, threads=threads)
-        opinions = part_of(dataset, part, records)
-        measured = measure(opinions, _score(env, scorer, records, seen), by=("subset",))
-        whole, subsets = measured.whole, measured.rows.get("subset", [])
-    head = {"model": model, "dataset": dataset, "split": part, "split_hash": opinions.split_hash}
-    shown = as_json if report is ReportFormat.json else as_table
-    try:
-        Output(env, None).write(shown(head, whole, subsets).encode())
-        tell(whole, subsets, env)
-    finally:
-        # Also when the reader of stdout has gone: the figures were asked to be kept.
-        if place is not None:
-            record_result(place, head, whole, subsets, env)
+def _without_opinions(
+    measure: Callable[..., None], folder: Path, options: EvalOptions, env: Environment, **further: Any
+) -> None:
+    """Run what prints to stdout itself, for a file through a buffer."""
+    from iqa_cli.baselines import baseline
 
-
-def _check(database: Database, records: Sequence[ImageRecord], part: str) -> None:
-    """Whether figures can come out at all, and every picture is there."""
-    if len(records) < 3 or len({record.mos for record in records}) < 2:
-        what = "of which all have one opinion" if len(records) > 2 else "a correlation needs at least 3"
-        raise DatasetError(f"{database.name}, part {part}: {count(len(records), 'picture')}, {what}")
-    database.check_pictures(records)
-
-
-def _score(env: Environment, scorer: Scorer, records: Sequence[ImageRecord], seen: Seen | None) -> Column:
-    """Score and hash the pictures, in the order of the records."""
-    import numpy as np
-
-    from iqa_cli.evaluation.part import Column
-    from iqa_cli.seen import hash_file
-
-    progress = Progress(env, len(records))
-    progress.begin()
-    scores: list[float] = []
-    met: list[bool] = []
-    near: list[bool] = []
-    predictions = scorer.score_many((record.name, record.path) for record in records)
-    try:
-        for record, prediction in zip(records, predictions, strict=True):
-            if prediction.score is None:
-                raise _refused(record, prediction.error)
-            if seen is not None:
-                # A second decoding, one picture at a time: training hashed the whole of it at full size.
-                try:
-                    found = hash_file(record.path)
-                except ImageError as error:
-                    raise _refused(record, error.message) from None
-                met.append(seen.met(found))
-                near.append(not met[-1] and seen.near(found))
-            scores.append(prediction.score)
-            progress.advance()
-            progress.show()
-    except KeyboardInterrupt:
-        progress.erase()
-        env.note(
-            f"interrupted; {len(scores):,} of {count(len(records), 'picture')} scored, nothing is measured"
-        )
-        raise
-    finally:
-        progress.erase()
-    flags = (None, None) if seen is None else (np.array(met), np.array(near))
-    return Column("model", np.array(scores), "weight", *flags)
-
-
-def _refused(record: ImageRecord, reason: str | None) -> ImageError:
-    return ImageError(f"{record.name}: {reason}", hint="every picture of the part is needed")
-
-
-def _command(
-    dataset: str,
-    root: Path | None,
-    split_file: Path | None,
-    part: str,
-    scale: tuple[float, float] | None,
-    model: str,
-    device: Device,
-) -> str:
-    """What gives the same figures again, the part named also where it was the default."""
-    words = ["iqa", "eval", "--dataset", dataset]
-    words += [] if root is None else ["--root", str(root)]
-    words += [] if split_file is None else ["--split-file", str(split_file)]
-    words += ["--split", part]
-    words += [] if scale is None else ["--range", *(f"{bound:.15g}" for bound in scale)]
-    words += ["--model", model]
-    words += [] if device is Device.auto else ["--device", device.value]
-    return shlex.join(words)
+    found = {name: baseline(name) for name in options.baselines}
+    others = {
+        name: lambda rgb, known=known: known.oriented(known.score(rgb)) for name, known in found.items()
+    }
+    if len(others) < len(options.baselines):
+        raise UsageError("a --baseline is given twice")
+    models = options.models if options.models or others else (DEFAULT_MODEL,)
+    pages = io.BytesIO()
+    measure(
+        replace(env, stdout=pages),
+        folder,
+        models=models,
+        others=others,
+        allow_missing=options.allow_missing,
+        form=options.format,
+        device=options.device,
+        threads=options.threads,
+        **further,
+    )
+    write(env, options.output, pages.getvalue())
 
 
 evaluate.__doc__ = _HELP

@@ -109,7 +109,7 @@ def test_a_weight_that_changes_while_it_is_measured_is_not_recorded_in(
     result = iqa("eval", "--dataset", "csv", "--root", make_eval_data(5), "--model", weight, "--record")
     assert result.code == ExitCode.NOT_AVAILABLE
     assert "has changed while it was measured" in result.err
-    assert len(result.lines) == 3  # the figures are not lost
+    assert result.lines[2].startswith("all")  # the figures are not lost
     assert read_card(weight).results == []
 
 
