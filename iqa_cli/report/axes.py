@@ -11,6 +11,8 @@ from iqa_cli.evaluation.logistic import Floats
 
 #: Where the middle half of the values would have less of the axis than this, the axis is bent.
 _CROWDED = 0.1
+#: The bend is no less than this part of the greatest value.
+_DECADES = 1e-9
 #: Share of the axis that is left free at either end.
 _MARGIN = 0.04
 #: Values beyond are drawn at it: their differences would not be finite.
@@ -49,7 +51,9 @@ class Axis:
         values = np.clip(values, -_GREATEST, _GREATEST)
         bend = _bend(values) if may_bend else None
         low, high = (float(bound) for bound in _forward(np.array([values.min(), values.max()]), bend))
-        room = _MARGIN * (high - low) or max(abs(high) * 0.05, 1e-9 if bend else 1.0)
+        # Where they are all but the same, so much that the ticks differ in the digits of a float.
+        room = max(_MARGIN * (high - low), 1e-6 * max(abs(low), abs(high)), 1e-200)
+        room = room if high > low else max(0.05 * abs(high), 1.0)
         ends = _backward(np.array([low - room, high + room]), bend)
         return cls(float(ends[0]), float(ends[1]), start, end, bend)
 
@@ -83,11 +87,10 @@ class Axis:
 
 def _bend(values: Floats) -> float | None:
     least, low, high, greatest = (float(value) for value in np.quantile(values, (0, 0.25, 0.75, 1)))
-    if high - low >= _CROWDED * (greatest - least):
+    if greatest <= least or high - low >= _CROWDED * (greatest - least):
         return None
     sizes = np.abs(values[values != 0])
-    bend = float(np.quantile(sizes, 0.05)) if len(sizes) else 0.0
-    return bend if bend > 1e-250 else None
+    return max(float(np.quantile(sizes, 0.05)), _DECADES * float(sizes.max()))
 
 
 def _forward(values: Floats, bend: float | None) -> Floats:

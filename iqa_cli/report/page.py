@@ -87,15 +87,15 @@ def _article(result: Result, anchor: str, thumbnails: Thumbnails, *, dots: int, 
     pieces = [f'<article aria-labelledby="{anchor}"><h3 id="{anchor}">{text(result.column.scorer)}</h3>\n']
     if whole.why_not is not None:
         pieces.append(f'<p class="warning">No figures: {text(whole.why_not)}.</p>')
-    if whole.n_used < whole.n_total:
-        left = whole.n_total - whole.n_used
+    if left := whole.n_total - whole.n_used:
+        has = "has no score and is" if left == 1 else "have no score and are"
         pieces.append(
-            f'<p class="warning">{left:,} of {whole.n_total:,} pictures have no score: they are in no figure.'
-            "</p>"
+            f'<p class="warning">{left:,} of {_count(whole.n_total, "picture")} {has} in no figure.</p>'
         )
     if whole.seen:
+        were = "was" if whole.seen == 1 else "were"
         pieces.append(
-            f'<p class="warning">{whole.seen:,} of {whole.n_used:,} pictures were met in training: '
+            f'<p class="warning">{whole.seen:,} of {_count(whole.n_used, "picture")} {were} met in training: '
             "these figures flatter.</p>"
         )
     pieces.append(charts(result, view, anchor, dots=dots, misses=limit))

@@ -55,7 +55,7 @@ def headline(
                 f'<a href="#{anchor}">{text(result.column.scorer)}</a>{kind[result.column.kind]}',
                 _counted(whole),
                 figure(whole.srcc, whole.srcc_ci, 4, 3, bold="srcc" in bolds),
-                bar(whole.srcc, whole.srcc_ci, low, 1.0),
+                _drawn(whole, low),
                 figure(whole.krcc, whole.krcc_ci, 4, 3),
                 figure(whole.plcc, whole.plcc_ci, 4, 3),
                 figure(whole.plcc_fitted, whole.plcc_fitted_ci, 4, 3, bold="plcc_fitted" in bolds),
@@ -96,16 +96,12 @@ def _kind(title: str, head: str, rows: Sequence[Figures]) -> str:
     ]
     cells = []
     for row in few:
-        if row.why_not is None:
-            drawn = bar(row.srcc, row.srcc_ci, low, 1.0)
-        else:
-            drawn = f"<small>{text(row.why_not)}</small>"
         cells.append(
             [
                 text(row.row),
                 _counted(row),
                 figure(row.srcc, row.srcc_ci, 4, 3),
-                drawn,
+                _drawn(row, low),
                 figure(row.rmse, row.rmse_ci, 2, 2),
             ]
         )
@@ -116,6 +112,12 @@ def _shown(rows: Sequence[Figures]) -> list[float]:
     return [
         value for row in rows if row.srcc is not None for value in (row.srcc, *(row.srcc_ci or (row.srcc,)))
     ]
+
+
+def _drawn(row: Figures, low: float) -> str:
+    if row.why_not is not None:
+        return f"<small>{text(row.why_not)}</small>"
+    return bar(row.srcc, row.srcc_ci, low, 1.0)
 
 
 def _counted(row: Figures) -> str:
