@@ -108,18 +108,19 @@ def fit(x: Floats, y: Floats) -> Logistic | None:
         return Logistic(my, my, mx, 1.0, converged=False)
     u, v = (x - mx) / sx, (y - my) / sy
     reach = (float(u.min()) - _FARTHEST, float(u.max()) + _FARTHEST)
-    found = optimize.least_squares(
-        lambda at: _missed(u, v, *at)[0],
+    # Quasi-Newton, since what is left is large where scores say little: Gauss-Newton creeps then.
+    found = optimize.minimize(
+        lambda at: _error(u, v, *at),
         _start(u, v),
-        jac=lambda at: _missed(u, v, *at)[1],
-        bounds=([reach[0], np.log(_NARROWEST)], [reach[1], np.log(_WIDEST)]),
-        method="dogbox",
-        max_nfev=_EVALUATIONS,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[reach, (np.log(_NARROWEST), np.log(_WIDEST))],
+        options={"maxfun": _EVALUATIONS, "ftol": 1e-12, "gtol": 1e-8},
     )
     place, width = float(found.x[0]), float(np.exp(found.x[1]))
     step = logistic4(u, 1.0, 0.0, place, width)
     height, low = _heights(step, v)
-    converged = found.status > 0 and abs(height) * float(np.ptp(step)) > 1e-9 * float(np.ptp(v))
+    converged = found.success and abs(height) * float(np.ptp(step)) > 1e-9 * float(np.ptp(v))
     return Logistic(my + sy * (low + height), my + sy * low, mx + sx * place, sx * width, bool(converged))
 
 
@@ -144,7 +145,7 @@ def _start(u: Floats, v: Floats) -> tuple[float, float]:
         some = np.argsort(u, kind="stable")[np.linspace(0, len(u) - 1, _SEARCHED).astype(int)]
         u, v = u[some], v[some]
     grid = [(float(place), float(np.log(width))) for place in np.quantile(u, _PLACES) for width in _WIDTHS]
-    return min(grid, key=lambda at: float(np.sum(_missed(u, v, *at)[0] ** 2)))
+    return min(grid, key=lambda at: _error(u, v, *at)[0])
 
 
 def _heights(step: Floats, v: Floats) -> tuple[float, float]:
@@ -155,19 +156,14 @@ def _heights(step: Floats, v: Floats) -> tuple[float, float]:
     return height, float(v.mean()) - height * float(step.mean())
 
 
-def _missed(u: Floats, v: Floats, place: float, log_width: float) -> tuple[Floats, Floats]:
-    """What the best heights leave [n], and its slopes by place and logarithm of the width [n, 2].
+def _error(u: Floats, v: Floats, place: float, log_width: float) -> tuple[float, Floats]:
+    """The mean square that the best heights leave, and its slopes by place and logarithm of the width.
 
-    The slopes are Kaufman's (BIT 15, 1975): those of the step, less what other heights would make up for.
+    At the best heights it does not change with them, so that they count as fixed.
     """
     width = float(np.exp(log_width))
     step = logistic4(u, 1.0, 0.0, place, width)
     height, low = _heights(step, v)
-    slope = -height * step * (1 - step) / width
-    slopes = np.stack([slope, slope * (u - place)], axis=1)
-    slopes -= slopes.mean(axis=0)
-    spread = step - step.mean()
-    power = float(spread @ spread)
-    if power > 0:
-        slopes -= np.outer(spread, spread @ slopes) / power
-    return low + height * step - v, slopes
+    left = low + height * step - v
+    pull = left * (-2 * height / width / len(u)) * step * (1 - step)
+    return float(left @ left) / len(u), np.array([pull.sum(), pull @ (u - place)])
