@@ -61,7 +61,9 @@ def read_csiq(root: Path) -> Database:
     tree = Tree(root, FACTS, "csiq.DMOS.xlsx")
     path = tree.need("csiq.DMOS.xlsx")
     records = []
-    for row in read_sheet(path, "image", "dst_type", "dst_lev", "dmos", sheet="all_by_image"):
+    for row in read_sheet(
+        path, "image", "dst_type", "dst_lev", "dmos", sheet="all_by_image", optional=("dmos_std",)
+    ):
         kind = row.cells["dst_type"].lower().replace(" ", "")
         if kind not in _TYPES:
             raise DatasetError(
@@ -80,6 +82,7 @@ def read_csiq(root: Path) -> Database:
                 ref=f"{ref}.png",
                 distortion=folder,
                 level=level,
+                deviation=FACTS.scaled_deviation(row.number_if_any("dmos_std"), row.place),
             )
         )
     refuse_repeated([record.name for record in records], one_line(path))

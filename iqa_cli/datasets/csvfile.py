@@ -1,7 +1,8 @@
 """`labels.csv`: anyone's own pictures and scores, one header and one row a picture.
 
 Columns: `image` and `mos` (or `dmos`, lower is better); optional `ref`, `group`, `distortion`, `level`,
-`split`, `subset`. Paths in `image` are relative to the CSV's folder or to its `images/`.
+`split`, `subset`, `sd` (standard deviation of the opinions, in units of the score). Paths in `image` are
+relative to the CSV's folder or to its `images/`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from iqa_cli.checksums import one_line
 from iqa_cli.datasets.record import Database, ImageRecord
-from iqa_cli.datasets.table import read_table, refuse_repeated, shown_columns
+from iqa_cli.datasets.table import Row, read_table, refuse_repeated, shown_columns
 from iqa_cli.errors import DatasetError, UsageError
 
 _OPTIONAL = ("ref", "group", "distortion", "level", "split", "subset")
@@ -63,10 +64,19 @@ def read_csv(root: Path, name: str = "csv", low: float | None = None, high: floa
                 level=row.whole("level") if extra["level"] else None,
                 split=extra["split"],
                 subset=extra["subset"],
+                deviation=_deviation(row, high - low),
             )
         )
     refuse_repeated([record.name for record in records], one_line(path))
     return Database(name, tuple(sorted(records, key=lambda r: r.name)), low, high, column == "mos")
+
+
+def _deviation(row: Row, span: float) -> float | None:
+    """The standard deviation of the opinions on a scale of 0 to 1."""
+    deviation = row.number_if_any("sd")
+    if deviation is not None and deviation < 0:
+        raise DatasetError(f"{row.place}: {deviation:g} is no standard deviation")
+    return None if deviation is None else deviation / span
 
 
 def _scale(scores: list[float], low: float | None, high: float | None, path: Path) -> tuple[float, float]:

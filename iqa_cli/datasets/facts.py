@@ -62,6 +62,24 @@ class DatabaseFacts:
         share = min(1.0, max(0.0, (score - self.low) / (self.high - self.low)))
         return share if self.higher_is_better else 1 - share
 
+    def scaled_deviation(self, deviation: float | None, place: str) -> float | None:
+        """A printed standard deviation of opinions on the scale of `ImageRecord.deviation`.
+
+        None stays None, and what MATLAB files mark as not known (NaN) becomes None.
+
+        Args:
+            deviation: In units of the printed score.
+            place: File and line, for the message.
+
+        Raises:
+            DatasetError: It is negative or infinite.
+        """
+        if deviation is None or deviation != deviation:
+            return None
+        if not 0 <= deviation < float("inf"):
+            raise DatasetError(f"{place}: {deviation:g} is no standard deviation")
+        return deviation / (self.high - self.low)
+
     @property
     def expected(self) -> str:
         """The layout as one line for a hint."""

@@ -4,7 +4,9 @@ Its authors give two label files. In `koniq10k_scores_and_distributions.csv`, `M
 five-point votes (1 to 5) and `MOS_zscore` the mean after the votes of each worker were standardised (1 to
 100). In `koniq10k_distributions_sets.csv`, which has the official split of 7,058, 1,000 and 2,015 pictures in
 its column `set`, the column called `MOS` is the standardised one. The standardised score is read here, from
-whichever file is there. The photographs exist in two sizes; with both there, the larger ones are taken.
+whichever file is there. The standard deviation is that of the votes, from their counts or shares in `c1` to
+`c5`, on their own scale, beside which the standardised scores spread some tenth wider. The photographs exist
+in two sizes; with both there, the larger ones are taken.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ FACTS = DatabaseFacts(
 
 _SCORES = "koniq10k_scores_and_distributions.csv"
 _SETS = "koniq10k_distributions_sets.csv"
+_VOTES = ("c1", "c2", "c3", "c4", "c5")
 _SPLITS = {"training": "train", "validation": "val", "test": "test"}
 
 
@@ -63,7 +66,7 @@ def read_koniq10k(root: Path) -> Database:
     else:
         path, column = tree.need(*_places(_SETS)), "MOS"
     records = []
-    for row in read_columns(path, "image_name", column):
+    for row in read_columns(path, "image_name", column, optional=_VOTES):
         name, mos = row.picture("image_name"), row.number(column)
         scaled = FACTS.scaled(mos, row.place)
         if parts and name not in parts:
@@ -76,10 +79,24 @@ def read_koniq10k(root: Path) -> Database:
                 raw=mos,
                 group=name,
                 split=parts.get(name),
+                deviation=_deviation(row),
             )
         )
     refuse_repeated([record.name for record in records], one_line(path))
     return Database.of(FACTS, records)
+
+
+def _deviation(row: Row) -> float | None:
+    """Standard deviation of the votes, 1 to 5, as a share of their scale; None where they are not there."""
+    votes = [row.number_if_any(column) for column in _VOTES]
+    counts = [count for count in votes if count is not None]
+    if len(counts) < len(_VOTES) or sum(counts) <= 0:
+        return None
+    if min(counts) < 0:
+        raise DatasetError(f"{row.place}: a negative number of votes")
+    mean = sum(vote * count for vote, count in enumerate(counts, 1)) / sum(counts)
+    variance = sum(count * (vote - mean) ** 2 for vote, count in enumerate(counts, 1)) / sum(counts)
+    return variance**0.5 / (len(_VOTES) - 1)
 
 
 def _places(file: str) -> tuple[str, str]:

@@ -10,6 +10,7 @@ The declared range is therefore our own: -3 to 112, so that no score is clipped.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from iqa_cli.checksums import one_line
@@ -63,10 +64,14 @@ def read_live(root: Path) -> Database:
         read_mat(names_path, "refnames_all")["refnames_all"], f"{one_line(names_path)}, refnames_all"
     )
     pictures = [(folder, k) for folder, count in _FOLDERS.items() for k in range(1, count + 1)]
-    for name, values in (("dmos_new", dmos), ("orgs", is_reference), ("refnames_all", references)):
-        if len(values) != len(pictures):
+    deviations: Sequence[float | None] = [None] * len(pictures)
+    if "dmos_std" in scores:
+        deviations = numbers(scores["dmos_std"], f"{one_line(path)}, dmos_std")
+    lengths = {"dmos_new": len(dmos), "orgs": len(is_reference), "refnames_all": len(references)}
+    for name, length in {**lengths, "dmos_std": len(deviations)}.items():
+        if length != len(pictures):
             raise DatasetError(
-                f"LIVE under '{one_line(root)}': {name} has {len(values)} entries, not {len(pictures)}"
+                f"LIVE under '{one_line(root)}': {name} has {length} entries, not {len(pictures)}"
             )
     records, left_out = [], []
     folders = {folder: tree.need(folder) for folder in _FOLDERS}
@@ -84,6 +89,9 @@ def read_live(root: Path) -> Database:
                 group=references[entry],
                 ref=references[entry],
                 distortion=folder,
+                deviation=FACTS.scaled_deviation(
+                    deviations[entry], f"{one_line(path)}, dmos_std, entry {entry + 1}"
+                ),
             )
         )
     return Database.of(FACTS, records, left_out)

@@ -53,6 +53,15 @@ def read_livec(root: Path) -> Database:
         raise DatasetError(f"{one_line(path)}: {len(mos)} scores for {len(names)} pictures")
     if len(mos) <= _TRAINING:
         raise DatasetError(f"{one_line(path)}: no scores but those of the {_TRAINING} training pictures")
+    deviations: list[float] = []
+    deviations_path = tree.find("Data/AllStdDev_release.mat")
+    if deviations_path is not None:
+        values = read_mat(deviations_path, "AllStdDev_release")["AllStdDev_release"]
+        deviations = numbers(values, one_line(deviations_path))
+        if len(deviations) != len(names):
+            raise DatasetError(
+                f"{one_line(deviations_path)}: {len(deviations)} deviations for {len(names)} pictures"
+            )
     refuse_repeated(names, one_line(names_path))
     training = tree.find("Images/trainingImages") or images
     left_out = [tree.picture(training, name) for name in names[:_TRAINING]]
@@ -63,6 +72,9 @@ def read_livec(root: Path) -> Database:
             mos=FACTS.scaled(mos[entry], f"{one_line(path)}, entry {entry + 1}"),
             raw=mos[entry],
             group=names[entry],
+            deviation=FACTS.scaled_deviation(
+                deviations[entry] if deviations else None, f"AllStdDev_release.mat, entry {entry + 1}"
+            ),
         )
         for entry in range(_TRAINING, len(names))
     ]

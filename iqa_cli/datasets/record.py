@@ -27,6 +27,8 @@ class ImageRecord:
         level: Level of distortion, where known.
         split: Part given by the database or its CSV ("train", "calib", "val", "test"), where there is one.
         subset: A named subset of the database, where it has any.
+        deviation: Standard deviation of the opinions about their mean (not of the mean), on the scale of
+            `mos`; None where it is not published.
     """
 
     path: Path
@@ -39,6 +41,7 @@ class ImageRecord:
     level: int | None = None
     split: str | None = None
     subset: str | None = None
+    deviation: float | None = None
 
 
 @dataclass(frozen=True)

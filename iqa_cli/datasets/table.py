@@ -48,6 +48,14 @@ class Row:
             raise DatasetError(f"{self.place}: {one_line(text)!r} is no number")
         return value
 
+    def number_if_any(self, column: str) -> float | None:
+        """A finite number; None where there is no such column or the cell is empty.
+
+        Raises:
+            DatasetError: The cell holds something else.
+        """
+        return self.number(column) if self.cells.get(column) else None
+
     def whole(self, column: str) -> int:
         """A whole number.
 

@@ -2,6 +2,8 @@
 
 A name such as `i01_08_3.bmp` gives reference, type and level. Its letter case differs between the label file,
 the folder and the references (`I01.BMP` beside `i25.bmp`); records carry it in lower case.
+
+`mos_std.txt` is not read: it holds deviations of the mean scores, not of the opinions.
 """
 
 from __future__ import annotations

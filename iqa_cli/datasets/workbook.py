@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
@@ -19,7 +19,9 @@ _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError,
 _BROKEN = (*_DAMAGE, zipfile.BadZipFile, zlib.error, ParseError, NotImplementedError)
 
 
-def read_sheet(path: Path, *columns: str, sheet: str | None = None) -> list[Row]:
+def read_sheet(
+    path: Path, *columns: str, sheet: str | None = None, optional: Sequence[str] = ()
+) -> list[Row]:
     """The rows below the header of a sheet, reduced to some columns.
 
     The header is the first row that has all the columns, whatever their letter case; it need not be the
@@ -29,6 +31,7 @@ def read_sheet(path: Path, *columns: str, sheet: str | None = None) -> list[Row]
         path: The workbook.
         columns: Names of the columns.
         sheet: Name of the sheet; the first one by default.
+        optional: Columns that are taken where the header has them.
 
     Returns:
         Rows with a cell for every column: text as it stands, numbers as text, whole ones without a point.
@@ -49,10 +52,11 @@ def read_sheet(path: Path, *columns: str, sheet: str | None = None) -> list[Row]
         if not places:
             header = [cell.lower() for cell in cells]
             if all(column in header for column in wanted):
-                places = [header.index(column) for column in wanted]
+                columns = (*columns, *(name for name in optional if name.lower() in header))
+                places = [header.index(name.lower()) for name in columns]
             continue
         found = [cells[place] if place < len(cells) else "" for place in places]
-        if any(found):
+        if any(found[: len(wanted)]):
             rows.append(Row(f"{shown}, row {number}", dict(zip(columns, found, strict=True))))
     if not places:
         raise DatasetError(f"{shown}: no row names the columns {', '.join(columns)}")

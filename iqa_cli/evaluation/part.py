@@ -116,6 +116,7 @@ def part_of(dataset: str, name: str, records: Sequence[ImageRecord]) -> Part:
         if any(label is not None for label in labels):
             kinds[kind] = labels
     _, groups = np.unique([r.group for r in records], return_inverse=True)
+    deviations = np.array([np.nan if r.deviation is None else 100 * r.deviation for r in records])
     return Part(
         dataset,
         name,
@@ -124,4 +125,5 @@ def part_of(dataset: str, name: str, records: Sequence[ImageRecord]) -> Part:
         np.array([100 * r.mos for r in records], dtype=np.float64),
         groups.astype(np.int64),
         kinds,
+        deviations if np.isfinite(deviations).any() else None,
     )

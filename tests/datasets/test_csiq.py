@@ -26,6 +26,7 @@ def test_every_field_of_every_record(tmp_path: Path) -> None:
             ref=ref,
             distortion=folder,
             level=level,
+            deviation=0.05,
         )
 
     assert list(database.records) == [

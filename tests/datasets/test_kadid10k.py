@@ -29,6 +29,7 @@ def test_every_field_of_every_record(tmp_path: Path) -> None:
                         ref=ref,
                         distortion=TYPES[kind - 1],
                         level=level,
+                        deviation=0.1,
                     )
                 )
     assert list(database.records) == expected

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from iqa_cli.datasets.koniq10k import read_koniq10k
@@ -17,6 +18,8 @@ def test_every_field_of_every_record(tmp_path: Path, scores: bool, sets: bool, f
     database = read_koniq10k(trees.koniq10k(tmp_path, scores, sets, folder))
     assert (database.name, database.low, database.high) == ("koniq10k", 1, 100)
     assert database.higher_is_better
+    # The votes of trees.py: 25 of 3, 73 of 4 and 7 of 5, or shares of 0.2, 0.7 and 0.1.
+    votes = (25, 73, 7) if scores else (2, 7, 1)
     assert list(database.records) == [
         ImageRecord(
             path=tmp_path / folder / name,
@@ -25,6 +28,7 @@ def test_every_field_of_every_record(tmp_path: Path, scores: bool, sets: bool, f
             raw=score,
             group=name,
             split=PARTS[part] if sets else None,
+            deviation=pytest.approx(np.std(np.repeat([3, 4, 5], votes)) / 4),
         )
         for name, _, score, part in trees.KONIQ_ROWS
     ]

@@ -109,6 +109,8 @@ def test_a_sheet_is_found_by_its_name_and_its_header_by_the_columns(tmp_path: Pa
         ({"image": "1600", "mos": "2.5"}, f"{path}, row 4"),
         ({"image": "b.png", "mos": "3"}, f"{path}, row 6"),
     ]
+    more = read_sheet(path, "image", sheet="scores", optional=("mos", "std"))
+    assert [row.cells for row in more] == [{"image": "1600", "mos": "2.5"}, {"image": "b.png", "mos": "3"}]
     failure = trees.refusal(lambda file: read_sheet(file, "image", sheet="all"), path)
     assert (failure.message, failure.hint) == (f"{path}: has no sheet 'all'", "sheets: notes, scores")
     assert (

@@ -41,6 +41,7 @@ def test_every_field_of_every_record(tree: Path) -> None:
                     group=names[entry],
                     ref=names[entry],
                     distortion=folder,
+                    deviation=pytest.approx(1 / 115),
                 )
             )
     assert list(database.records) == sorted(expected, key=lambda record: record.name)
@@ -97,6 +98,8 @@ def _labels(root: Path, **changes: object) -> Path:
         ({"orgs": None}, "lacks the variable 'orgs'"),
         ({"orgs": np.zeros((2, 491))}, "orgs: is no vector of numbers"),
         ({"dmos_new": trees.cells(["a"] * 982)}, "dmos_new: is no vector of numbers"),
+        ({"dmos_std": np.ones((1, 981))}, "dmos_std has 981 entries, not 982"),
+        ({"dmos_std": -np.ones((1, 982))}, "-1 is no standard deviation"),
         ({"refnames_all": trees.cells(["a.bmp"] * 981)}, "refnames_all has 981 entries, not 982"),
         ({"refnames_all": trees.cells(["a.bmp"] * 981 + [""])}, "refnames_all, entry 982: is no name"),
         ({"refnames_all": np.zeros((1, 982))}, "refnames_all: is no list of names"),

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.io import savemat
 
 from iqa_cli.datasets.livec import read_livec
 from iqa_cli.datasets.record import ImageRecord
@@ -16,7 +18,12 @@ def test_every_field_of_every_record_and_no_training_picture(tmp_path: Path) -> 
     scores = {"10.JPG": 48.9366, "1024.bmp": 3.42, "3.bmp": 63.9634, "4.bmp": 25.3353}
     assert list(database.records) == [
         ImageRecord(
-            path=tmp_path / "Images" / name, name=name, mos=pytest.approx(mos / 100), raw=mos, group=name
+            path=tmp_path / "Images" / name,
+            name=name,
+            mos=pytest.approx(mos / 100),
+            raw=mos,
+            group=name,
+            deviation=0.01,
         )
         for name, mos in scores.items()
     ]
@@ -53,3 +60,15 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     assert trees.refusal(read_livec, tmp_path).message.endswith("Images is missing")
     (tmp_path / "Data/AllImages_release.mat").unlink()
     assert trees.refusal(read_livec, tmp_path).message.endswith("Data/AllImages_release.mat is missing")
+
+
+def test_deviations_are_for_all_pictures_or_refused_and_may_be_missing(tmp_path: Path) -> None:
+    trees.livec(tmp_path)
+    file = tmp_path / "Data/AllStdDev_release.mat"
+    savemat(file, {"AllStdDev_release": np.ones((1, 10))})
+    assert "10 deviations for 11 pictures" in trees.refusal(read_livec, tmp_path).message
+    savemat(file, {"AllStdDev_release": np.array([[1.0] * 7 + [np.nan, 2.0, 3.0, 4.0]])})
+    found = {record.name: record.deviation for record in read_livec(tmp_path).records}
+    assert found == {"3.bmp": None, "4.bmp": 0.02, "10.JPG": 0.03, "1024.bmp": 0.04}
+    file.unlink()
+    assert {record.deviation for record in read_livec(tmp_path).records} == {None}

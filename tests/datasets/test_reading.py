@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from iqa_cli.datasets.biq2021 import read_biq2021
@@ -13,6 +14,7 @@ from iqa_cli.datasets.pristine import read_pristine
 from iqa_cli.datasets.record import split_hash
 from iqa_cli.datasets.registry import read_database
 from iqa_cli.errors import DatasetError, UsageError
+from iqa_cli.evaluation.part import part_of
 
 GIVEN = Path(__file__).parents[3] / "shared" / "data" / "biq2021"
 
@@ -43,6 +45,15 @@ def test_dmos_is_turned_so_that_higher_is_better(tmp_path: Path) -> None:
     assert not database.higher_is_better
 
 
+def test_standard_deviations_are_on_the_scale_of_the_scores(tmp_path: Path) -> None:
+    root = _write(tmp_path / "d", "image,dmos,sd\na.jpg,0,12\nb.jpg,80,\nc.jpg,40,0\n")
+    assert [r.deviation for r in read_csv(root).records] == [pytest.approx(0.15), None, 0.0]
+    part = part_of("csv", "all", read_csv(root).records)
+    assert part.deviations is not None
+    assert np.array_equal(part.deviations, [15, np.nan, 0], equal_nan=True)
+    assert part_of("csv", "all", read_csv(root).records[1:2]).deviations is None
+
+
 def test_a_reference_groups_its_distorted_versions(tmp_path: Path) -> None:
     root = _write(tmp_path / "d", "image,mos,ref,distortion,level\na1.png,1,a,jpeg,2\na2.png,2,a,blur,\n")
     first, second = read_csv(root).records
@@ -65,6 +76,8 @@ def test_a_reference_groups_its_distorted_versions(tmp_path: Path) -> None:
         ("image,mos\na.jpg,1\n\0,2\n", "labels.csv"),
         ("image,mos,mos\na.jpg,1,2\n", "two columns 'mos'"),
         ("image,mos,level\na.jpg,1,2.5\nb.jpg,2,1\n", "line 2: the level 2.5 is no whole number"),
+        ("image,mos,sd\na.jpg,1,-1\nb.jpg,2,1\n", "line 2: -1 is no standard deviation"),
+        ("image,mos,sd\na.jpg,1,x\nb.jpg,2,1\n", "line 2: 'x' is no number"),
         ("image,mos\na.jpg,1\na.jpg,2\n", "'a.jpg' is listed twice"),
         ("image,mos\na.jpg,1\nb.jpg,1\n", "no scale"),
     ],
