@@ -39,6 +39,22 @@ def test_coefficients_are_their_definitions_with_ties(pairs: list[tuple[int, int
     assert found.krcc == pytest.approx(tau, abs=1e-9)
 
 
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.integers(-9, 9), st.integers(0, 9)), min_size=3, max_size=30))
+def test_coefficients_under_monotone_maps_and_turned_about(pairs: list[tuple[int, int]]) -> None:
+    x, y = np.array(pairs, dtype=float).T
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return
+    found = agreement(x, y)
+    for mapped in (x**3 + x, np.exp(x / 3), 1e-3 * x + 7):
+        other = agreement(mapped, y)
+        assert (other.srcc, other.krcc) == pytest.approx((found.srcc, found.krcc), abs=1e-12)
+    exchanged, reversed_ = agreement(y, x), agreement(-x, y)
+    for name in ("srcc", "krcc", "plcc"):
+        assert getattr(exchanged, name) == pytest.approx(getattr(found, name), abs=1e-12)
+        assert getattr(reversed_, name) == pytest.approx(-getattr(found, name), abs=1e-12)
+
+
 def test_a_reversed_predictor_keeps_its_sign() -> None:
     y = np.linspace(0, 1, 40)
     found = agreement(-y, y)
