@@ -216,3 +216,11 @@ def test_many_pictures_are_drawn_in_part_and_it_says_so() -> None:
     assert len(re.findall(r'<path d="M[\d.]+ [\d.]+h0"/>', text)) == 2 * count
     assert len(text) < 1_000_000
     assert "influence" in text
+
+
+def test_a_page_of_many_scorers_draws_fewer_dots_of_each() -> None:
+    result = made_result(made_part(3000, kinds={}))
+    assert "pictures are drawn" not in page([result])
+    text = page([result] * 30)
+    assert text.count("of 3,000 pictures are drawn") == 30
+    assert len(text) < 4_000_000
