@@ -79,6 +79,7 @@ def _object(found: Evaluation, task: Task, result: Result) -> dict[str, Any]:
         "split": task.part.name,
         "split_hash": task.part.split_hash,
         "dropped": task.dropped,
+        "subset": "all",
         **_values(result.measured.whole),
         **lists,
     }

@@ -135,7 +135,7 @@ def _scored(
     tasks = [meet(task, lineup, missing, env) for task in tasks]
     if options.held_out:
         tasks = [hold_out(task, lineup, env) for task in tasks]
-    files = [from_files(task, lineup, missing, env) for task in tasks]
+    files = from_files(tasks, lineup, missing, env)
     group = None
     if lineup.weights:
         from iqa_cli.scoring.scorer import load_many

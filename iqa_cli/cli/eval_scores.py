@@ -3,7 +3,7 @@ joined to them by name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from iqa_cli.cli.context import Environment
@@ -24,31 +24,47 @@ if TYPE_CHECKING:
 _NAMED = 5
 
 
-def from_files(task: Task, lineup: Lineup, allow_missing: bool, env: Environment) -> dict[str, Floats]:
+def from_files(
+    tasks: Sequence[Task], lineup: Lineup, allow_missing: bool, env: Environment
+) -> list[dict[str, Floats]]:
     """The scores of all files, oriented: this costs little and is done before anything else is scored.
 
+    Args:
+        tasks: The parts.
+        lineup: The scorers.
+        allow_missing: Scores may be missing, also for all of a part but not for all of them.
+        env: For notes on what is missing.
+
     Returns:
-        Scorer -> [n] scores, NaN where its file has none.
+        [tasks] scorer -> [n] scores, NaN where its file has none.
 
     Raises:
-        DatasetError: A file does not fit the part.
+        DatasetError: A file does not fit a part.
         ImageError: A file lacks scores, and `allow_missing` is not given.
     """
     import numpy as np
 
-    from iqa_cli.evaluation.scorefile import match
+    from iqa_cli.evaluation.scorefile import NothingMatchedError, match
 
-    found = {}
-    names = set(task.part.names)
-    others = [record.name for record in task.database.records if record.name not in names]
+    found: list[dict[str, Floats]] = [{} for _ in tasks]
     for file in lineup.files:
-        scores = match(task.part, file.file, others)
-        lacking = np.flatnonzero(np.isnan(scores))
-        if len(lacking) and not allow_missing:
-            raise _lacks(task, file, [task.part.names[index] for index in lacking])
-        found[file.name] = -scores if file.lower_is_better else scores
-        if len(lacking):
-            env.note(f"{one_line(file.file.source)}: {_of(len(lacking), task)} without a score, left out")
+        fits = 0
+        for task, scores_of in zip(tasks, found, strict=True):
+            names = set(task.part.names)
+            others = [record.name for record in task.database.records if record.name not in names]
+            try:
+                scores = match(task.part, file.file, others)
+                fits += 1
+            except NothingMatchedError:
+                if not allow_missing or (task is tasks[-1] and not fits):
+                    raise
+                scores = np.full(len(task.part), np.nan)
+            lacking = np.flatnonzero(np.isnan(scores))
+            if len(lacking) and not allow_missing:
+                raise _lacks(task, file, [task.part.names[index] for index in lacking])
+            scores_of[file.name] = -scores if file.lower_is_better else scores
+            if len(lacking):
+                env.note(f"{one_line(file.file.source)}: no score for {_of(len(lacking), task)}, left out")
     return found
 
 
@@ -88,9 +104,10 @@ def score(
         env.note(f"{one_line(name)}: left out: {reason}")
     if len(failures) > _NAMED:
         env.note(f"and {count(len(failures) - _NAMED, 'further picture')} left out")
-    if not any(np.isfinite(column).any() for column in scores.values()):
-        first = "".join(f"; the first: {one_line(name)}: {why}" for name, why in list(failures.items())[:1])
-        raise ImageError(f"{task.title}: no picture has a score{first}")
+    looking = [scores[name] for name in lineup.names if name not in files]
+    if looking and not any(np.isfinite(column).any() for column in looking):
+        name, reason = next(iter(failures.items()))
+        raise ImageError(f"{task.title}: no picture can be scored; the first: {one_line(name)}: {reason}")
     columns = [
         Column(name, scores[name], "weight", task.met.get(name), task.near.get(name))
         for name in (weight.card.name for weight in lineup.weights)

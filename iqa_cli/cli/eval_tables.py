@@ -126,20 +126,12 @@ def _rows(found: Evaluation) -> Iterator[Block]:
             first = tables[0]
             if first is None:
                 continue
+            marks = any(row.seen for table in tables for row in table or ())
             cells = [(kind, "n", *(result.column.scorer for result in results))]
             for y, row in enumerate(first):
                 values = [table[y] for table in tables if table is not None]
-                marks = any(value.seen for table in tables if table is not None for value in table)
-                cells.append(
-                    (
-                        row.row,
-                        f"{row.n_total:,}",
-                        *(
-                            number(value.srcc, 4) + ((MET if value.seen else " ") if marks else "")
-                            for value in values
-                        ),
-                    )
-                )
+                said = [number(value.srcc, 4) + (_mark(value) if marks else "") for value in values]
+                cells.append((row.row, f"{row.n_total:,}", *said))
             yield Block(f"SRCC by {kind}, {task.title}", cells)
 
 
@@ -156,6 +148,10 @@ def _row(row: Figures, outliers: bool) -> tuple[str, ...]:
     if outliers:
         cells.append(number(row.outlier_ratio, 3))
     return (*cells, "-" if row.seen is None else f"{row.seen:,}")
+
+
+def _mark(row: Figures) -> str:
+    return MET if row.seen else " "
 
 
 def _marked(name: str, row: Figures) -> str:
@@ -192,18 +188,21 @@ def _footnotes(found: Evaluation) -> Iterator[str]:
     if not any(sizes):
         yield "nothing is bold: fewer than two scorers have met none of the pictures in training"
         return
-    on = ", ".join(f"{n:,}" for n in sizes)
-    test = (
-        f"paired bootstrap of groups ({RESAMPLES:,} resamples), for SRCC also the test of Meng, Rosenthal "
-        f"and Rubin (1992), p < {ALPHA:g} after Holm's correction over all pairs of scorers on a database, "
-        f"n = {on} pictures that all have scored"
-    )
     if any(names for best in found.best for names in best.values()):
-        yield f"bold or *: the best, and what is not significantly worse; {test}"
+        yield "bold or *: the best SRCC and fitted PLCC, and those not significantly worse"
     else:
-        yield f"nothing is bold: no scorer is significantly worse than the best; {test}"
+        yield "nothing is bold: no scorer is significantly worse than the best"
+    on = " and ".join(f"{n:,}" for n in sizes if n)
+    yield (
+        f"tests on the {on} pictures that all have scored: paired bootstrap of whole groups, "
+        f"{RESAMPLES:,} resamples;"
+    )
+    yield (
+        "for SRCC also that of Meng, Rosenthal and Rubin (1992); "
+        f"p < {ALPHA:g} after Holm's correction over all pairs of scorers"
+    )
     if any(r.column.met is not None and r.column.met.any() for _, r in found.cells()):
-        yield "a scorer that has met pictures of a database in training is not compared on it"
+        yield "a scorer that has met pictures of a database in training (!) is not compared on it"
 
 
 def _method(row: Figures) -> str:

@@ -29,6 +29,10 @@ _HEAD_BYTES = 4096
 T = TypeVar("T")
 
 
+class NothingMatchedError(DatasetError):
+    """A file has no picture of a part at all: it may be of another database."""
+
+
 @dataclass(frozen=True)
 class ScoreFile:
     """What a scorer from elsewhere says.
@@ -96,7 +100,8 @@ def match(part: Part, file: ScoreFile, others: Sequence[str] = ()) -> Floats:
         [len(part)] scores, NaN where the file has none.
 
     Raises:
-        DatasetError: A row could mean two pictures, or a picture two rows; or no row means any.
+        NothingMatchedError: No row means any picture.
+        DatasetError: A row could mean two pictures, or a picture two rows.
     """
     row = {name: index for index, name in enumerate(file.names)}
     known = set(part.names)
@@ -105,7 +110,7 @@ def match(part: Part, file: ScoreFile, others: Sequence[str] = ()) -> Floats:
     # Gathered first: what has been found so far says what is left to be found.
     found.update(list(_by_ending(part, names, found, row, file)))
     if not any(name in found for name in part.names):
-        raise DatasetError(
+        raise NothingMatchedError(
             f"{file.source}: has no picture of {part.dataset}, part {part.name}",
             hint=f"it names {_some(file.names)}; the database has {_some(part.names)}",
         )

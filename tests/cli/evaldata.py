@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +34,36 @@ def make_data(root: Path, n: int, **cells: Callable[[int], object]) -> Path:
             row = {"image": name, "mos": 1 + (i * 7 % 11) * 0.4}
             writer.writerow(row | {key: cell(i) for key, cell in cells.items()})
     return root
+
+
+def make_opinions(root: Path, n: int, scale: float = 100, **cells: Callable[[int], object]) -> list[float]:
+    """`labels.csv` alone, no pictures: d/p000.png and so on, with opinions from 0 to `scale`, no two the same
+    and those two extremes among them.
+
+    Returns:
+        The opinions as parts of the scale.
+    """
+    opinions = np.random.default_rng(7).permutation(np.linspace(0, 1, n))
+    root.mkdir()
+    with (root / "labels.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "mos", *cells])
+        for i, opinion in enumerate(opinions):
+            writer.writerow([f"d/p{i:03}.png", opinion * scale, *(cell(i) for cell in cells.values())])
+    return [float(opinion) for opinion in opinions]
+
+
+def write_scores(path: Path, scores: Iterable[object]) -> Path:
+    """A file of scores of d/p000.png and so on, as another program names them."""
+    rows = [f"/elsewhere/d/p{i:03}.png,{score}\n" for i, score in enumerate(scores)]
+    path.write_text("path,score\n" + "".join(rows), encoding="utf-8")
+    return path
+
+
+def noisy(opinions: Iterable[float], noise: float, seed: int = 0) -> list[float]:
+    """Scores that follow opinions but for normal noise."""
+    values = np.fromiter(opinions, float)
+    return list(values + np.random.default_rng(seed).normal(0, noise, len(values)))
 
 
 def teach(weight: Path, *pictures: Path) -> None:
