@@ -132,7 +132,7 @@ def tell(found: Evaluation, env: Environment) -> None:
             if row.why_not is not None:
                 env.note(f"{where}{row.row}: {row.why_not}")
             elif row.fit_converged is False:
-                env.note(f"{where}{row.row}: the logistic fit did not converge, so there are no figures after it")
+                env.note(f"{where}{row.row}: the logistic fit did not converge, so nothing is said after it")
         if near := measured.whole.seen_near:
             resemble = "resembles" if near == 1 else "resemble"
             env.note(
