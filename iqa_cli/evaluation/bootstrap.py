@@ -82,7 +82,10 @@ def intervals(
         found["plcc_fitted"] = _adjusted(found["plcc_fitted"], values["plcc_fitted"], _flattery(sample))
     if "rmse" in values:
         ts = None if analytic else studentised_error(sample, resamples=resamples, seed=seed)
-        found["rmse"] = _of_error(values["rmse"], sample, groups, level, ts)
+        bounds = _of_error(values["rmse"], sample, groups, level, ts)
+        # Two or three groups may leave the error without an upper bound; no figure is infinite.
+        if np.isfinite(bounds[1]):
+            found["rmse"] = bounds
     return found
 
 
@@ -153,7 +156,8 @@ def _of_error(
     tails = np.array([(1 + level) / 2, (1 - level) / 2])
     defined = np.empty(0) if ts is None else ts[np.isfinite(ts)]
     quantiles = np.quantile(defined, tails) if len(defined) else stats.t.ppf(tails, groups - 1)
-    low, high = value * _flattery(sample) * np.exp(-quantiles * error)
+    with np.errstate(over="ignore"):
+        low, high = value * _flattery(sample) * np.exp(-quantiles * error)
     return min(float(low), value), max(float(high), value)
 
 

@@ -135,3 +135,16 @@ def test_a_column_of_another_length_is_an_error() -> None:
     part, column = part_and_column({"one": 10})
     with pytest.raises(ValueError, match="9 scores for 10 pictures"):
         measure(part, Column("s", column.scores[:9]))
+
+
+def test_three_groups_may_leave_the_rmse_without_an_interval_but_not_with_an_infinite_one() -> None:
+    rng = np.random.default_rng(1451)
+    opinions = rng.uniform(0, 100, 10)
+    column = Column("scorer", opinions + rng.normal(0, 60, 10))
+    part = Part(
+        "made", "all", "0" * 16, tuple(map(str, range(10))), opinions, (np.arange(10) + 2) // 4, {}, None
+    )
+    whole = measure(part, column, resamples=100).whole
+    assert whole.rmse is not None
+    assert whole.rmse_ci is None
+    assert whole.srcc_ci is not None
