@@ -104,7 +104,7 @@ def _backward(places: Floats, bend: float | None) -> Floats:
 def _even_ticks(low: float, high: float, about: int) -> list[float]:
     rough = (high - low) / about
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
+    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * 0.999)
     first, last = math.ceil(low / step), math.floor(high / step)
     return [float(f"{place * step:.12g}") for place in range(first, last + 1)]
 
