@@ -23,7 +23,7 @@ kept: scores are turned so that higher is better, and a negative figure is a sco
 <dt>PLCC</dt><dd>Pearson's correlation of the scores as they are; <i>fitted</i>: after the 4-parameter
 logistic, which was fitted to these very pictures.</dd>
 <dt>RMSE</dt><dd>Root mean square of the residuals after the logistic, in points of the opinion scale 0 to
-100. It and the fitted PLCC are "-" where the fit did not converge, or there are too few pictures for one.</dd>
+100. It and the fitted PLCC are "-" where the fit did not converge, or there are too few pictures.</dd>
 <dt>Outliers</dt><dd>Share of the pictures that the logistic misses by more than twice the standard deviation
 of their opinions; only where the database has it.</dd>
 <dt>Interval</dt><dd>{intervals}</dd>
