@@ -82,8 +82,8 @@ def test_intervals_of_groups_cover_as_stated() -> None:
     [(60, 1, 0.6, 0.89), (200, 1, 0.9, 0.92), (30, 10, 0.6, 0.87), (100, 5, 0.8, 0.91), (400, 1, 0.0, 0.92)],
 )
 def test_a_thousand_intervals_cover_as_stated(groups: int, members: int, r: float, error: float) -> None:
-    # Of 1,000 the standard deviation is 0.7 %. The error after the fit is known to be covered less often of few
-    # groups (iqa_cli/evaluation/bootstrap.py).
+    # The share of 1,000 has a standard deviation of 0.7 %. The error is known to be covered less often where
+    # groups are few (iqa_cli/evaluation/bootstrap.py).
     shares, done = coverage(World(groups, members, r), 1000, 500)
     assert done >= 970
     for (name, method), share in shares.items():
