@@ -4,6 +4,7 @@ of scores; imports neither torch nor what baselines compute with."""
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -73,8 +74,9 @@ class Lineup:
         """Scorer -> what it has learned from, in a few words; "" where that is not known."""
         said = {weight.card.name: _databases(weight.card) for weight in self.weights}
         for known in self.baselines:
-            said[known.name] = "nothing" if known.fitted is None else known.fitted.partition(";")[0]
-            said[known.name] = said[known.name].partition(" (")[0]
+            said[known.name] = (
+                "nothing" if known.fitted is None else re.split(r"[,;(]", known.fitted)[0].strip()
+            )
         return said | {file.name: "" for file in self.files}
 
 

@@ -19,6 +19,8 @@ RESAMPLES = 2000
 ALPHA = 0.05
 #: What is compared between scorers, and printed bold.
 COMPARED = ("srcc", "plcc_fitted")
+#: So many rows of a scorer are explained; the others are counted.
+_TOLD = 5
 
 
 @dataclass(frozen=True)
@@ -128,11 +130,13 @@ def tell(found: Evaluation, env: Environment) -> None:
     for task, result in found.cells():
         where = "" if found.is_single else f"{result.column.scorer} on {task.title}, "
         measured = result.measured
-        for row in _shown(found, result):
-            if row.why_not is not None:
-                env.note(f"{where}{row.row}: {row.why_not}")
-            elif row.fit_converged is False:
-                env.note(f"{where}{row.row}: the logistic fit did not converge, so nothing is said after it")
+        reasons = [(row.row, why) for row in _shown(found, result) if (why := _why_not(row)) is not None]
+        for row, why in reasons[:_TOLD]:
+            env.note(f"{where}{row}: {why}")
+        if len(reasons) > _TOLD:
+            env.note(
+                f"{where}and {count(len(reasons) - _TOLD, 'further row')} with figures that are not defined"
+            )
         if near := measured.whole.seen_near:
             resemble = "resembles" if near == 1 else "resemble"
             env.note(
@@ -152,6 +156,12 @@ def tell_kinds(tasks: Sequence[Task], by: Sequence[str], env: Environment) -> No
             if len(values) < 2:
                 known = f"one {kind} only" if values else f"no {kind} of any picture"
                 env.note(f"--by {kind}: {task.title} knows {known}, so there are no rows of it")
+
+
+def _why_not(row: Figures) -> str | None:
+    if row.why_not is None and row.fit_converged is False:
+        return "the logistic fit did not converge, so nothing is said after it"
+    return row.why_not
 
 
 def _shown(found: Evaluation, result: Result) -> Iterator[Figures]:

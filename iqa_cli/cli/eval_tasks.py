@@ -162,9 +162,11 @@ def hold_out(task: Task, lineup: Lineup, env: Environment) -> Task:
     kept = ~np.any(known, axis=0) if known else np.ones(len(task.records), dtype=bool)
     left = [record.mos for record, keep in zip(task.records, kept, strict=True) if keep]
     dropped = len(kept) - len(left)
-    others = [name for name in lineup.names if name not in task.met]
+    others = [known.name for known in lineup.baselines if known.fitted] + [f.name for f in lineup.files]
     if others:
-        env.note(f"what {', '.join(map(one_line, others))} has learned from is not known and not held out")
+        env.note(
+            f"not held out: what {', '.join(map(one_line, others))} learned from, which is not known here"
+        )
     env.note(f"{task.title}: {dropped:,} of {count(len(kept), 'picture')} left out as met in training")
     _check(f"{task.title}: of {count(len(kept), 'picture')} {dropped:,} were met in training", left)
     return replace(
