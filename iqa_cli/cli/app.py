@@ -49,6 +49,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "app",
         "Convert published checkpoints of other programs into weights.",
     ),
+    "gmad": (
+        "iqa_cli.cli.gmad",
+        "gmad",
+        "Find, show and judge the pairs on which models disagree most.",
+    ),
     "pairs": ("iqa_cli.cli.pairs", "pairs", "Show which pictures QFM-IQM matches: a sheet or a table."),
 }
 

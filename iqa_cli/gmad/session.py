@@ -120,7 +120,7 @@ def write_competition(folder: Path, competition: Competition) -> Path:
     target = folder / FILE
     # Written beside and renamed: judging may be looking at the file.
     temporary = folder / f".{FILE}.{secrets.token_hex(6)}.part"
-    text = json.dumps(_document(competition), indent=1, allow_nan=False) + "\n"
+    text = json.dumps(competition_document(competition), indent=1, allow_nan=False) + "\n"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as file:
@@ -168,7 +168,8 @@ class _Wrong(Exception):
     """What is wrong with a document."""
 
 
-def _document(competition: Competition) -> dict[str, Any]:
+def competition_document(competition: Competition) -> dict[str, Any]:
+    """A competition as `gmad.json` has it; no value is NaN."""
     return {
         "version": VERSION,
         "pool": {"images": competition.images, "source": competition.source},
