@@ -56,9 +56,10 @@ that is not known. --held-out leaves these pictures out for all scorers.
 
 \b
 A csv database is a folder with labels.csv: columns image and mos (or dmos,
-lower is better), optional ref, group, distortion, level, split, subset. A
-file of scores is CSV with the columns path and score, or JSON; with files
-of scores only, the pictures need not be there.
+lower is better), optional ref, group, distortion, level, split, subset, and
+sd (standard deviation of the opinions). A file of scores is CSV with the
+columns path and score, or JSON; with files of scores only, the pictures
+need not be there.
 
 \b
 Exit codes: 0 measured, 2 wrong usage, 3 a picture cannot be scored,

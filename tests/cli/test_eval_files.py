@@ -140,6 +140,19 @@ def test_rows_by_distortion_and_level_in_every_format(iqa: Iqa, opinions: list[f
     assert text[15].startswith("level 10")
 
 
+def test_outliers_are_told_where_deviations_of_the_opinions_are_known(
+    iqa: Iqa, opinions: list[float], tmp_path: Path
+) -> None:
+    # A curve goes through none of these opinions, and misses none by twice the whole scale.
+    make_opinions(tmp_path / "sure", 60, sd=lambda i: 0 if i % 4 else 100)
+    run = ["eval", "--dataset", "csv", "--root", "sure", "--scores", "poor.csv"]
+    header, row = iqa(*run).lines[1:3]
+    assert header.split()[-2:] == ["outliers", "seen"]
+    assert row.split()[-2:] == ["0.750", "-"]
+    assert json.loads(iqa(*run, "--format", "json").out)["outlier_ratio"] == 0.75
+    assert "outliers" not in iqa(*MY, "--scores", "poor.csv").lines[1]
+
+
 def test_databases_are_columns_and_scorers_rows(iqa: Iqa, opinions: list[float], tmp_path: Path) -> None:
     further = make_opinions(tmp_path / "biq", 40, 1, split=lambda i: "val" if i < 30 else "train")
     write_scores(Path("both.csv"), noisy(further, 0.1, 5) + [0.5] * 20)
