@@ -115,7 +115,7 @@ def fit(x: Floats, y: Floats) -> Logistic | None:
         jac=True,
         method="L-BFGS-B",
         bounds=[reach, (np.log(_NARROWEST), np.log(_WIDEST))],
-        options={"maxfun": _EVALUATIONS, "ftol": 1e-12, "gtol": 1e-8},
+        options={"maxfun": _EVALUATIONS, "ftol": 1e-9, "gtol": 1e-6},
     )
     place, width = float(found.x[0]), float(np.exp(found.x[1]))
     step = logistic4(u, 1.0, 0.0, place, width)

@@ -2,8 +2,8 @@
 
 Two correlations with the same opinions are themselves correlated, since the scorers are; intervals that
 overlap say little of the difference. The bootstrap draws the same groups for both. Beside it stands the test
-of Meng, Rosenthal and Rubin (`iqa_cli.evaluation.dependent`), which knows nothing of groups and holds for
-Pearson's correlation of normal variables; for Spearman's it is an approximation that is customary.
+of Meng, Rosenthal and Rubin (`iqa_cli.evaluation.dependent`), which knows nothing of groups. Something
+is significant here only if both say so.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class Comparison:
         p: Two-sided, of the paired bootstrap of groups (above `BOOTSTRAP_MAX` pictures: Student's test of the
             influence values, summed by group); None likewise.
         p_holm: `p` after Holm's correction over all comparisons made together.
-        z: Meng, Rosenthal and Rubin's statistic, for SRCC and PLCC; None for others.
+        z: Meng, Rosenthal and Rubin's statistic, for SRCC (with the variance of ranks) and PLCC; None for
+            others.
         p_mrr: Its two-sided p.
         p_mrr_holm: That after Holm's correction.
         method: How interval and `p` were made.
@@ -242,6 +243,7 @@ class _Engine:
         if self.what not in ("srcc", "plcc"):
             return {}
         x, y = self.columns[i].scores[both], self.columns[j].scores[both]
-        of = stats.spearmanr if self.what == "srcc" else stats.pearsonr
-        z, p = meng_rosenthal_rubin(r1, r2, float(of(x, y).statistic), len(x))
+        ranks = self.what == "srcc"
+        between = (stats.spearmanr if ranks else stats.pearsonr)(x, y).statistic
+        z, p = meng_rosenthal_rubin(r1, r2, float(between), len(x), ranks=ranks)
         return {"z": z, "p_mrr": p} if np.isfinite(z) else {}
