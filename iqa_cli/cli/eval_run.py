@@ -42,7 +42,7 @@ class EvalOptions:
     lower_is_better: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
     roots: tuple[str, ...] = ()
-    split: str | None = None
+    splits: tuple[str, ...] = ()
     split_files: tuple[Path, ...] = ()
     scale: tuple[float, float] | None = None
     by: tuple[str, ...] = ()
@@ -89,7 +89,7 @@ def run_eval(options: EvalOptions, env: Environment) -> None:
 
     # Whatever can be wrong is found before minutes go into scoring, and before torch is imported.
     lineup = line_up(options.models, options.baselines, options.scores, options.lower_is_better)
-    tasks = read_tasks(options.datasets, options.roots, options.split, options.scale, options.split_files)
+    tasks = read_tasks(options.datasets, options.roots, options.splits, options.scale, options.split_files)
     for task in tasks if lineup.need_pictures and not options.allow_missing else ():
         task.database.check_pictures(task.records)
     place = None

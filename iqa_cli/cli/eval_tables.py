@@ -140,7 +140,7 @@ def _header(outliers: bool) -> tuple[str, ...]:
 
 
 def _row(row: Figures, outliers: bool) -> tuple[str, ...]:
-    cells = [f"{row.n_used} of {row.n_total}"]
+    cells = [f"{row.n_used:,} of {row.n_total:,}"]
     for _, name, places in _FIGURES:
         cells.append(number(getattr(row, name), places))
         if name == "srcc":

@@ -59,7 +59,7 @@ class Task:
 def read_tasks(
     datasets: Sequence[str],
     roots: Sequence[str],
-    split: str | None,
+    splits: Sequence[str],
     scale: tuple[float, float] | None,
     split_files: Sequence[Path],
 ) -> list[Task]:
@@ -68,7 +68,7 @@ def read_tasks(
     Args:
         datasets: Names; `DEFAULT_DATASET` where there is none.
         roots: As `iqa_cli.training.sources.given_roots` takes them.
-        split: Part of all of them; None for that of `Database.measuring_part`.
+        splits: The part of all of them, or NAME=PART of one; else that of `Database.measuring_part`.
         scale: Of a csv.
         split_files: At most one for each database.
 
@@ -83,10 +83,11 @@ def read_tasks(
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"--dataset {one_line(name)} is given twice")
+    parts = _given_parts(names, splits)
     databases = read_databases(names, given_roots(names, roots), scale, split_files)
     tasks = []
     for database in databases:
-        part = split or database.measuring_part()
+        part = parts.get(database.name) or database.measuring_part()
         records = database.part(part)
         _check(f"{database.name}, part {one_line(part)}", [record.mos for record in records])
         tasks.append(Task(database, records, part_of(database.name, part, records)))
@@ -202,6 +203,23 @@ def refused(record: ImageRecord, reason: str | None) -> ImageError:
         f"{one_line(record.name)}: {reason}",
         hint="every picture of the part is needed; --allow-missing leaves it out and says so",
     )
+
+
+def _given_parts(names: Sequence[str], splits: Sequence[str]) -> dict[str, str]:
+    """Database -> its part, of the values of `--split`: one for each goes before one for all."""
+    parts: dict[str, str] = {}
+    of_all: str | None = None
+    for entry in splits:
+        name, equals, part = entry.partition("=")
+        if not (equals and part and name in names):
+            name, part = "", entry
+        if (name in parts) if name else (of_all is not None):
+            raise UsageError(f"--split {one_line(entry)}: a second part{f' of {name}' if name else ''}")
+        if name:
+            parts[name] = part
+        else:
+            of_all = part
+    return parts if of_all is None else {name: parts.get(name, of_all) for name in names}
 
 
 def _check(where: str, opinions: Sequence[float]) -> None:

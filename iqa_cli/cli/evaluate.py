@@ -120,8 +120,10 @@ def evaluate(
         list[Path] | None, typer.Option(metavar="FILE", help="Parts as iqa data split has written them.")
     ] = None,
     split: Annotated[
-        str | None,
-        typer.Option(metavar="PART", help="Part to measure on; all for everything. Default: see above."),
+        list[str] | None,
+        typer.Option(
+            metavar="PART", help="Part to measure on, or NAME=PART; all for everything. Default: see above."
+        ),
     ] = None,
     scale: Annotated[
         tuple[float, float] | None,
@@ -203,7 +205,7 @@ def evaluate(
         lower_is_better=tuple(lower_is_better or ()),
         datasets=tuple(dataset or ()),
         roots=tuple(root or ()),
-        split=split,
+        splits=tuple(split or ()),
         split_files=tuple(split_file or ()),
         scale=scale,
         by=tuple(kind.value for kind in by or ()),

@@ -142,6 +142,23 @@ def make_eval_data(tmp_path: Path) -> MakeData:
     return partial(evaldata.make_data, tmp_path / "data")
 
 
+@pytest.fixture
+def opinions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """In the working directory: my/ with opinions of 60 pictures in 30 groups, and files good.csv, close.csv
+    (as good, and better by chance only) and poor.csv."""
+    monkeypatch.chdir(tmp_path)
+    found = evaldata.make_opinions(
+        tmp_path / "my",
+        60,
+        group=lambda i: i % 30,
+        distortion=lambda i: ["jpeg", "blur|x", "noise\x1b[31m"][i % 3],
+        level=lambda i: 1 + i % 12,
+    )
+    for name, noise, seed in (("good", 0.10, 1), ("close", 0.10, 2), ("poor", 1.0, 3)):
+        evaldata.write_scores(Path(f"{name}.csv"), evaldata.noisy(found, noise, seed))
+    return found
+
+
 @pytest.fixture(scope="session")
 def train_data(tmp_path_factory: pytest.TempPathFactory, examples: Path) -> Path:
     """The tiny labelled data set to train on; a test that changes it takes a copy."""

@@ -20,24 +20,6 @@ from tests.cli.conftest import Iqa
 from tests.cli.evaldata import make_opinions, noisy, write_scores
 from tests.conftest import ROOT
 
-
-@pytest.fixture
-def opinions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """In the working directory: my/ with opinions of 60 pictures in 30 groups, and files good.csv, close.csv
-    (as good, and better by chance only) and poor.csv."""
-    monkeypatch.chdir(tmp_path)
-    found = make_opinions(
-        tmp_path / "my",
-        60,
-        group=lambda i: i % 30,
-        distortion=lambda i: ["jpeg", "blur|x", "noise\x1b[31m"][i % 3],
-        level=lambda i: 1 + i % 12,
-    )
-    for name, noise, seed in (("good", 0.10, 1), ("close", 0.10, 2), ("poor", 1.0, 3)):
-        write_scores(Path(f"{name}.csv"), noisy(found, noise, seed))
-    return found
-
-
 MY = ("eval", "--dataset", "csv", "--root", "my")
 
 
@@ -177,6 +159,9 @@ def test_databases_are_columns_and_scorers_rows(iqa: Iqa, opinions: list[float],
     expected = cells["both", "biq2021"]["srcc"] - cells["poor", "biq2021"]["srcc"]
     assert pair["difference"] == pytest.approx(expected, abs=1e-12)
     assert pair["p_holm"] == pair["p"] < 0.05
+    parts = ["--split", "all", "--split", "biq2021=train"]
+    sizes = [cell["n_total"] for cell in json.loads(iqa(*run, *parts, "--format", "json").out)["results"]]
+    assert sizes == [60, 60, 10, 10]
     # One scorer on both: a row for each database.
     alone = iqa("eval", "--dataset", "csv", *roots, "--scores", "poor.csv").lines
     assert alone[0] == "poor on 2 databases"
@@ -254,79 +239,3 @@ def test_ties_are_measured_as_scipy_has_them(iqa: Iqa, opinions: list[float]) ->
     found = json.loads(iqa(*MY, "--scores", write_scores(Path("ties.csv"), scores), "--format", "json").out)
     assert found["srcc"] == pytest.approx(stats.spearmanr(scores, opinions).statistic, abs=1e-12)
     assert found["krcc"] == pytest.approx(stats.kendalltau(scores, opinions).statistic, abs=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "line"),
-    [
-        (["--scores", "good.csv", "--scores", "./good.csv"], 2, "two scorers are called good"),
-        (["--scores", "brisque=good.csv", "--baseline", "brisque"], 2, "two scorers are called brisque"),
-        (["--model", "mfenet", "--model", "mfenet"], 2, "is given twice"),
-        (["--scores", "good.csv", "--lower-is-better", "goods"], 2, "no --scores is called so"),
-        (["--scores", "none.csv"], 4, "cannot read 'none.csv'"),
-        (["--scores", "my"], 4, "cannot read 'my'"),
-        (["--scores", "columns.csv"], 4, "columns.csv: lacks the column 'score'"),
-        (["--scores", "other.csv"], 4, "other.csv: has no picture of csv, part all"),
-        (["--scores", "words.csv"], 4, "words.csv, line 2: 'high' is no number"),
-        (["--baseline", "brisk"], 2, "there is no baseline 'brisk'"),
-        (["--scores", "good.csv", "--by", "colour"], 2, "'colour' is not one of"),
-        (["--scores", "good.csv", "--split", "val"], 4, "csv has no part 'val'"),
-        (["--scores", "good.csv", "--dataset", "csv"], 2, "--dataset csv is given twice"),
-        (["--scores", "good.csv", "--held-out"], 2, "--held-out leaves out what a weight has met"),
-        (["--scores", "good.csv", "--record"], 2, "--record writes the figures of one weight"),
-        (["--scores", "good.csv", "--types", "jpeg"], 2, "--types is for --exploration"),
-        (["--scores", "good.csv", "--limit", 3], 2, "--limit is for --exploration or --stability"),
-        (["--exploration", "my"], 2, "--exploration takes a folder and no opinions: --dataset, --root"),
-        (["--stability", "my"], 2, "--stability takes a folder and no opinions: --dataset, --root"),
-        (["--scores", "good.csv", "-o", "nowhere/t.csv"], 2, "there is no such folder"),
-        (["--scores", "good.csv", "-o", "my"], 2, "it is a folder"),
-        (["--scores", "good.csv", "--report", "nowhere/t.html"], 2, "there is no such folder"),
-        (["--scores", "good.csv", "--report", "-"], 2, "--report is a file of its own"),
-        (["--scores", "good.csv", "-o", "/dev/full"], 2, "cannot write to /dev/full"),
-    ],
-)
-def test_what_makes_no_sense_is_one_line(
-    iqa: Iqa, opinions: list[float], arguments: list[object], code: int, line: str
-) -> None:
-    Path("columns.csv").write_text("path,quality\na.png,1\n", encoding="utf-8")
-    Path("other.csv").write_text("path,score\na.png,1\n", encoding="utf-8")
-    Path("words.csv").write_text("path,score\nd/p000.png,high\n", encoding="utf-8")
-    result = iqa(*MY, *arguments)
-    assert (result.code, result.out) == (code, b"")
-    errors = [text for text in result.err.splitlines() if text.startswith("iqa: error: ")]
-    assert len(errors) == 1
-    assert line in errors[0]
-
-
-@pytest.mark.parametrize(
-    ("labels", "line"),
-    [
-        ("image,mos\na.png,1\n", "all scores are 1, which is no scale"),
-        ("image,mos\n", "no rows"),
-        ("image,mos\na.png,2\nb.png,2\nc.png,2\n", "all scores are 2, which is no scale"),
-        ("image,mos,split\na.png,1,val\nb.png,2,train\n", "csv, part val: 1 picture, a correlation needs"),
-        (
-            "image,mos,split\na.png,2,val\nb.png,2,val\nc.png,2,val\nd.png,1,\n",
-            "of which all have one opinion",
-        ),
-        ("image,mos\na.png,nan\nb.png,2\n", "labels.csv, line 2: 'nan' is no number"),
-        ("picture,mos\na.png,1\n", "needs the columns image and mos"),
-        (None, "labels.csv"),
-    ],
-)
-def test_databases_that_cannot_be_measured_are_one_line(
-    iqa: Iqa, opinions: list[float], tmp_path: Path, labels: str | None, line: str
-) -> None:
-    (tmp_path / "bad").mkdir()
-    if labels is not None:
-        (tmp_path / "bad" / "labels.csv").write_text(labels, encoding="utf-8")
-    result = iqa("eval", "--dataset", "csv", "--root", "bad", "--scores", "good.csv")
-    assert (result.code, result.out) == (ExitCode.NOT_AVAILABLE, b"")
-    assert line in result.err.splitlines()[0]
-
-
-def test_rows_that_were_asked_for_and_are_not_there_are_told(iqa: Iqa, opinions: list[float]) -> None:
-    result = iqa(*MY, "--scores", "good.csv", "--by", "ref")
-    assert result.code == 0
-    assert "--by ref: csv, part all knows no ref of any picture" in result.err
-    assert len([line for line in result.lines if line.startswith("all")]) == 1
