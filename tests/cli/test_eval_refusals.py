@@ -1,4 +1,4 @@
-"""`iqa eval`: options, files and databases that make no sense are one clear line each, and nothing is scored."""
+"""`iqa eval`: options, files and databases that make no sense are one clear line each."""
 
 from __future__ import annotations
 
