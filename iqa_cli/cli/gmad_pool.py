@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.eval_lineup import Lineup, line_up
 from iqa_cli.cli.eval_scores import from_files, score
-from iqa_cli.cli.eval_tasks import Task, check_held_out, meet, read_tasks
+from iqa_cli.cli.eval_tasks import Task, check_held_out, meet
 from iqa_cli.cli.text import count
 from iqa_cli.errors import ImageError, UsageError
 from iqa_cli.text import one_line
@@ -167,7 +167,7 @@ def _tasks(lineup: Lineup, options: PoolOptions, env: Environment) -> tuple[list
     if options.datasets:
         if options.folders:
             raise UsageError("a pool is a --dataset or folders, not both")
-        tasks = read_tasks(options.datasets, options.roots, options.split, options.scale, options.split_files)
+        tasks = _of_databases(options)
         return tasks, "; ".join(task.title for task in tasks), False
     for given, option in (
         (options.roots, "--root"),
@@ -193,6 +193,20 @@ def _tasks(lineup: Lineup, options: PoolOptions, env: Environment) -> tuple[list
         )
     first = lineup.files[0].file
     return [_task(one_line(first.source), first.names, _base(first))], one_line(first.source), False
+
+
+def _of_databases(options: PoolOptions) -> list[Task]:
+    from iqa_cli.evaluation.part import part_of
+    from iqa_cli.training.sources import given_roots, read_databases
+
+    names = options.datasets
+    roots = given_roots(names, options.roots)
+    tasks = []
+    for database in read_databases(names, roots, options.scale, options.split_files):
+        part = options.split or database.measuring_part()
+        records = database.part(part)
+        tasks.append(Task(database, records, part_of(database.name, part, records)))
+    return tasks
 
 
 def _task(source: str, names: Sequence[str], base: Path) -> Task:
