@@ -224,11 +224,10 @@
       picture.style.transform = `translate(${place[0]}px, ${place[1]}px) scale(${scale})`;
       picture.classList.toggle("pixels", scale >= 2 * pixel());
     }
-    const whole = scale <= fitting() * 1.001;
     const true_ = Math.abs(scale / pixel() - 1) < 0.001;
     $("zoom").textContent = `${Math.round(100 * scale / pixel())} %`;
     $("fit").textContent = true_ ? "Whole pictures" : "True size";
-    off("fit", true_ && whole);
+    off("fit", true_ && Math.abs(fitting() / pixel() - 1) < 0.001);
     $("fit").setAttribute("aria-pressed", String(true_));
   }
 

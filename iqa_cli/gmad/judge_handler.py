@@ -212,7 +212,7 @@ class Handler(BaseHTTPRequestHandler):
             "Content-Length": str(len(content)),
             "Content-Security-Policy": self.server.policy,
             "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "no-referrer",
+            "Referrer-Policy": "same-origin",
             "Cross-Origin-Resource-Policy": "same-origin",
             "Cache-Control": "no-store",
             **(further or {}),

@@ -46,9 +46,8 @@ class Person:
     def open(self, address: str) -> None:
         self.tab.events.clear()
         self.tab.call("Page.navigate", url=address)
-        self.until(
-            "document.readyState === 'complete' && [...document.querySelectorAll('main')].some(m => !m.hidden)"
-        )
+        shown = "[...document.querySelectorAll('main')].some(main => !main.hidden)"
+        self.until(f"document.readyState === 'complete' && {shown}")
 
     def until(self, condition: str) -> None:
         """Wait for a JavaScript condition; it fails after long, with what the page shows."""
