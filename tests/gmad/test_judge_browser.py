@@ -355,3 +355,43 @@ def test_the_page_of_the_verdict_fits_and_loads_nothing(
             assert _complaints(tab) == []
             assert all(url.startswith(("file:", "data:")) for url in _outside(tab, 0))
         tab.screenshot(tmp_path / f"report-{width}.png")
+
+
+def test_two_fingers_zoom_both_pictures_and_a_tap_votes(
+    tab: Tab, tmp_path: Path, competition: Competition
+) -> None:
+    total = len(competition.pairs)
+    with serving(tmp_path / "out", competition) as (server, _):
+        person = Person(tab, 390, 844)
+        tab.call("Emulation.setTouchEmulationEnabled", enabled=True, maxTouchPoints=2)
+        person.open(server.address)
+        person.join("Ada")
+        person.ready(1, total)
+
+        def touch(kind: str, *points: tuple[float, float]) -> None:
+            fingers = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
+            tab.call("Input.dispatchTouchEvent", type=kind, touchPoints=fingers)
+
+        def middle(name: str) -> tuple[float, float]:
+            box = json.loads(
+                tab.evaluate(f"JSON.stringify(document.getElementById('{name}').getBoundingClientRect())")
+            )
+            return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+        x, y = middle("pane-left")
+        before = tab.evaluate("parseInt(document.getElementById('zoom').textContent)")
+        touch("touchStart", (x - 20, y))
+        touch("touchStart", (x - 20, y), (x + 20, y))
+        for reach in (30, 45, 60):
+            touch("touchMove", (x - reach, y), (x + reach, y))
+        touch("touchEnd")
+        person.until(f"parseInt(document.getElementById('zoom').textContent) > 2 * {before}")
+        shown = tab.evaluate("['left', 'right'].map(i => document.getElementById(i).style.transform)")
+        assert shown[0] == shown[1]
+        # The page itself has not been zoomed, and nothing was voted.
+        assert tab.evaluate("visualViewport.scale") == 1
+        assert server.votes.counted() == []
+        touch("touchStart", middle("vote-none"))
+        touch("touchEnd")
+        person.ready(2, total)
+        assert [vote.choice for vote in server.votes.counted()] == ["none"]
