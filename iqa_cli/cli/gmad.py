@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +11,8 @@ from typing import Annotated
 import typer
 
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.long_run import command_line, given_flags, interruptible
+from iqa_cli.cli.interrupt import second_interrupt_exits
+from iqa_cli.cli.long_run import command_line, given_flags
 from iqa_cli.cli.score import Device
 from iqa_cli.errors import UsageError
 
@@ -161,7 +164,7 @@ def gmad(
     env.quiet |= quiet
     modes = [mode for mode in ("judge", "verdict", "report") if context.params.get(mode) is not None]
     _check_modes(context, modes)
-    with interruptible(env):
+    with _interruptible(env):
         if modes:
             from iqa_cli.cli import gmad_judge
 
@@ -195,6 +198,18 @@ def gmad(
         place = None if output is None else Path(output)
         options = RunOptions(place, form.value, catch, proxy, command_line(context))
         return int(run_gmad(pool, settings, options, env))
+
+
+@contextmanager
+def _interruptible(env: Environment) -> Iterator[None]:
+    """Ctrl-C says what there is to say, a second one ends the run at once."""
+    with second_interrupt_exits():
+        try:
+            yield
+        except KeyboardInterrupt as interrupt:
+            if str(interrupt):
+                env.note(str(interrupt))
+            raise
 
 
 def _check_modes(context: typer.Context, modes: list[str]) -> None:

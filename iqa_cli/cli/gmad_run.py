@@ -13,6 +13,7 @@ from iqa_cli.cli.context import Environment
 from iqa_cli.cli.data_print import print_table, progress_on
 from iqa_cli.cli.eval_run import write
 from iqa_cli.cli.gmad_pool import Models, PoolOptions, find_models, read_pool
+from iqa_cli.cli.gmad_thumbnails import can_show, thumbnails
 from iqa_cli.cli.text import count
 from iqa_cli.errors import ExitCode, UsageError
 from iqa_cli.text import one_line
@@ -196,6 +197,9 @@ def _print(competition: Competition, votes: dict[str, float], options: RunOption
             at = heading.index("MOS diff")
             heading, rows = heading[:at] + heading[at + 1 :], [row[:at] + row[at + 1 :] for row in rows]
         print_table(env, heading, rows, right=[name for name in show.RIGHT if name in heading])
+        if can_show(env):
+            tops = [pair for pair in competition.mined if pair.rank == 1]
+            write(env, None, thumbnails(tops).encode(env.stdout_encoding))
         for found, title, unit in (
             (opinions, "Do opinions (MOS) see what the attacker sees?", "points"),
             (proxy, PROXY, "of 5"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image
 from iqa_cli.gmad.session import read_competition
 from iqa_cli.images.distortions import distort
 from tests.cli.conftest import Iqa
+from tests.cli.evaldata import teach
 from tests.tinyweight import make_tiny_weight
 
 
@@ -199,8 +201,28 @@ def test_a_folder_is_scored_once_and_becomes_a_competition(
     assert [pair["first"]["name"] for pair in json.loads(kept.out)["pairs"]] == [
         pair.first.path for pair in competition.mined
     ]
+    # On a terminal with the colours, the pictures of the first pairs; elsewhere no escape code at all.
+    again = ("gmad", "--a", out / "scores-mfenet.csv", "--b", out / "scores-second.csv", "--level", "all")
+    iqa.environ["COLORTERM"] = "truecolor"
+    shown = iqa(*again, "--pairs", 2, "--tolerance", 40, terminal="stdout")
+    assert sum("prefers the left one" in line for line in shown.lines) == 2
+    assert sum(line.count("\u2580") == 64 for line in shown.lines) == 24
+    plain = [
+        iqa(*again, "--pairs", 2, "--tolerance", 40),
+        iqa("--no-color", *again, "-k2", terminal="stdout"),
+    ]
+    assert all(b"\x1b" not in each.out for each in plain)
+    # What a weight has met in training is left out.
+    teach(second, *sorted(folder.glob("p*.png"))[:5])
+    teach(Path(shutil.copy(tiny_weights / "mfenet.safetensors", tmp_path / "mfenet.safetensors")))
+    held = iqa(
+        *("gmad", "--a", tmp_path / "mfenet.safetensors", "--b", second, folder, "--held-out"),
+        *("--allow-missing", "--level", "all", "--pairs", 1, "--tolerance", 50, "--format", "json"),
+    )
+    assert held.code == 0
+    assert json.loads(held.out)["pool"]["images"] <= 11
     # Votes on these pairs would be lost.
     (out / "votes.sqlite").touch()
-    again = iqa("gmad", "--a", "mfenet", "--b", second, folder, "-o", out)
-    assert again.code == 2
-    assert "has votes on its pairs" in again.err
+    refused = iqa("gmad", "--a", "mfenet", "--b", second, folder, "-o", out)
+    assert refused.code == 2
+    assert "has votes on its pairs" in refused.err
