@@ -9,7 +9,9 @@ bootstrap, both to first order.
 
 Percentiles are expanded to the tails of Student's distribution, with the degrees of freedom of the observers
 or of the pairs, whichever are fewer. Satterthwaite's, which weigh both, cover too little: with few observers
-their share is estimated badly, and an interval that is too narrow is taken for sure as well.
+their share is estimated badly, and an interval that is too narrow is taken for sure as well. So they err on
+the safe side: of 10 or more observers 95 % intervals cover 94 to 98 %, of 5 up to 99 %
+(tests/evaluation/test_competition.py).
 """
 
 from __future__ import annotations
@@ -125,8 +127,8 @@ def intervals(
     of_votes = (influence**2).sum(0) if people > 1 else np.zeros(len(figures))
     noise = _noise(crossed, gradient) if people > 1 else np.zeros(len(figures))
     by_people = of_people * people / max(people - 1, 1)
-    # Neither of the two can be wider than both together.
-    variance = np.maximum(by_people + widened - noise, np.maximum(by_people, widened))
+    # Noise is in both and counts once. A single observer has none to be told from that of the pairs.
+    variance = np.maximum(by_people + widened - noise, noise)
     bootstrap = of_people + of_pairs + of_votes
     freedom = max(int((per_cell - 1).sum()), 1)
     if people > 1:

@@ -154,8 +154,9 @@ def test_one_vote_and_votes_in_one_direction_only_give_no_ranking_but_no_crash()
 def test_intervals_cover_the_truth_at_their_rate(
     people: int, pairs: int, of_people: float, of_pairs: float
 ) -> None:
-    """Of 300 competitions with a known truth. Chance alone gives a deviation of 1.3 % where figures of one
-    competition go together; the nominal 95 % have to be within some three of these."""
+    """Of 300 competitions with a known truth. Chance alone gives the rate a deviation of 1.3 % where figures
+    of one competition go together: the nominal 95 % are not undercut by more than some two of these. With
+    few observers the intervals are on the safe side, but not boundless."""
     latent = np.array([[0.0, 0.9], [0.1, 0.0]])
     won, margin, aggressive, resistant = _truth(
         latent, float(np.sqrt(1 + (of_people**2 if people > 1 else 0) + of_pairs**2))
@@ -185,7 +186,7 @@ def test_intervals_cover_the_truth_at_their_rate(
             note("aggressive", one.aggressiveness, aggressive[int(one.model[1])])
             note("resistant", one.resistance, resistant[int(one.model[1])])
     for kind, hits in held.items():
-        assert 0.91 <= np.mean(hits) <= 0.985, (kind, np.mean(hits))
+        assert 0.92 <= np.mean(hits) <= 0.995, (kind, np.mean(hits))
 
 
 def _table(rng: np.random.Generator, people: int, pairs: int) -> np.ndarray:
