@@ -49,7 +49,7 @@ def draw_figure(pairs: Sequence[Pair], scale: str) -> Image.Image:
     captions = max(len(_lines(picture, pair)) for pair in pairs for picture in (pair.first, pair.second))
     head = 3 * _LINE + 8
     height = head + 2 * (_PICTURE_HEIGHT + captions * _LINE + _GAP) + _GAP
-    foot = _LINE + _GAP
+    foot = 2 * _LINE + _GAP
     sheet = Image.new("RGB", (columns * (_PANEL_WIDTH + _GAP) + _GAP, _GAP + rows * height + foot), _PAPER)
     draw = ImageDraw.Draw(sheet)
     for number, pair in enumerate(pairs):
@@ -69,9 +69,12 @@ def draw_figure(pairs: Sequence[Pair], scale: str) -> Image.Image:
                 _write(draw, (x, y), text, _TEXT, colour)
                 y += _LINE
             y += _GAP
+    notes = [scale]
     if any(picture.raw for pair in pairs for picture in (pair.first, pair.second)):
-        scale = f"{scale} In brackets: the model's own score."
-    _write(draw, (_GAP, sheet.height - foot), scale, _TEXT, _FAINT, width=sheet.width - 2 * _GAP)
+        notes.append("In brackets the model's own score, signed so that higher is better.")
+    for place, note in enumerate(notes):
+        y = sheet.height - foot + place * _LINE
+        _write(draw, (_GAP, y), note, _TEXT, _FAINT, width=sheet.width - 2 * _GAP)
     return sheet
 
 
