@@ -25,6 +25,8 @@ from iqa_cli.evaluation.twoway import Crossed, Interval, intervals
 
 #: Votes that are added to the successes of each model against each other one.
 PRIOR = 0.5
+#: Fewer pairs of an attack decide nothing: five agree by mere chance in more than 5 % of all cases (2 / 2^5).
+LEAST_PAIRS = 6
 _STEPS = 60
 #: Step of the numerical derivatives, in a share of votes.
 _SHARE = 1e-4
@@ -75,7 +77,7 @@ class Attack:
         success: won / votes.
         margin: (won - lost) / votes, -1 to 1.
         falsified: The model that the interval of the margin speaks against: the defender where it lies above
-            0, the attacker where it lies below; None where it holds 0.
+            0, the attacker where it lies below; None where it holds 0, or is of fewer than `LEAST_PAIRS`.
     """
 
     attacker: str
@@ -172,7 +174,7 @@ def outcome(ballots: Ballots, *, resamples: int = 2000, level: float = 0.95, see
                 *counts,
                 _at_least(successes[place], pairs, 0.0, level),
                 margin,
-                _falsified(margin, *names),
+                _falsified(margin, pairs, *names),
             )
         )
     if not _connected(cells, size):
@@ -280,8 +282,8 @@ def _at_least(found: Estimate, pairs: int, least: float, level: float) -> Estima
     return Estimate(found.value, (max(least, found.value - reach), min(1.0, found.value + reach)))
 
 
-def _falsified(margin: Estimate, attacker: str, defender: str) -> str | None:
-    if margin.interval is None:
+def _falsified(margin: Estimate, pairs: int, attacker: str, defender: str) -> str | None:
+    if margin.interval is None or pairs < LEAST_PAIRS:
         return None
     low, high = margin.interval
     return defender if low > 0 else attacker if high < 0 else None

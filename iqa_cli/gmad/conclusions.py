@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from iqa_cli.evaluation.competition import LEAST_PAIRS
 from iqa_cli.text import one_line
 
 if TYPE_CHECKING:
@@ -25,8 +26,14 @@ def conclusions(found: Verdict) -> list[str]:
                 f"{attacker} is falsified in its attack on {defender}: people see the opposite ({votes})."
             )
         else:
-            lines.append(f"{attacker} against {defender} is not decided ({votes}).")
-    for difference in found.outcome.differences:
+            why = (
+                ""
+                if attack.pairs >= LEAST_PAIRS
+                else f": {attack.pairs} of {LEAST_PAIRS} pairs that it takes"
+            )
+            lines.append(f"{attacker} against {defender} is not decided{why} ({votes}).")
+    few = any(attack.pairs < LEAST_PAIRS for attack in found.outcome.attacks)
+    for difference in () if few else found.outcome.differences:
         for word, estimate in (
             ("aggressive", difference.aggressiveness),
             ("resistant", difference.resistance),

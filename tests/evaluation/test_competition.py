@@ -136,6 +136,17 @@ def test_few_unanimous_votes_are_no_proof_and_many_are() -> None:
     assert standing.aggressiveness.interval is None
 
 
+def test_few_pairs_decide_nothing_however_many_votes_are_on_them() -> None:
+    # 30 people, 4 pairs of each attack, all but two votes for the attacker.
+    size = 30 * 8
+    votes = np.ones(size, dtype=int)
+    votes[[3, 100]] = 0
+    found = outcome(_ballots(votes.tolist(), 4))
+    assert found.attacks[0].margin.interval is not None
+    assert found.attacks[0].margin.interval[0] > 0
+    assert [one.falsified for one in found.attacks] == [None, None]
+
+
 def test_one_vote_and_votes_in_one_direction_only_give_no_ranking_but_no_crash() -> None:
     found = outcome(_ballots([1], 1))
     assert [one.aggressiveness for one in found.standings] == [None, None]
