@@ -1,6 +1,6 @@
 """What semantic noise matching and distillation do for QFM-IQM: the same seeds and budget with and without.
 
-python -m benchmarks.semantic_noise --root BIQ2021/ --pristine PRISTINE/ [--seeds 3] [--epochs 4]
+python -m benchmarks.semantic_noise --root BIQ2021/ --pristine PRISTINE/ [--seeds 3] [--first 3000]
 
 So that many runs fit onto a CPU, the backbone (EfficientNet-Lite0, ImageNet) is frozen and looks once at each
 whole picture, reduced to 288 pixels; everything behind it is trained as `iqa train qfm-iqm` trains it, by the
@@ -39,7 +39,7 @@ from iqa_cli.training.starts_qfm import load_backbone
 
 SIDE, BATCH, RATE, DECAY = 288, 64, 6e-4, 0.02
 #: Distorted copies of each photograph that the teacher scores.
-COPIES = 4
+COPIES = 2
 #: Name -> fields of the config, and whether the teacher's pictures are there.
 ARMS: dict[str, tuple[dict[str, Any], bool]] = {
     "neither": ({"noise_weight": 0.0}, False),
@@ -177,7 +177,9 @@ def main() -> None:
     parser.add_argument("--teacher", default="mfenet")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--first", type=int, help="pictures of each kind, to try the script")
+    parser.add_argument(
+        "--first", type=int, help="at most so many pictures of each part, drawn by chance, and photographs"
+    )
     given = parser.parse_args()
     began = time.monotonic()
     whole = QFMIQM(QFMIQMConfig(backbone="tf_efficientnet_lite0"))
@@ -186,7 +188,8 @@ def main() -> None:
     database = read_database("biq2021", given.root)
     looks = {}
     for part in ("train", "calib", "val"):
-        records = database.part(part)[: given.first]
+        records = database.part(part)
+        records = [records[i] for i in np.random.default_rng(0).permutation(len(records))[: given.first]]
         looks[part] = look(whole, [r.path for r in records], [r.mos for r in records])
     lessons = taught(whole, read_pristine(given.pristine, "train")[: given.first], given.teacher)
     print(f"# looked at all pictures after {time.monotonic() - began:.0f} s", flush=True)
