@@ -15,8 +15,6 @@ from iqa_cli.card import percentile_of, word_for
 from iqa_cli.images.crops import iter_crops
 from iqa_cli.images.decode import open_photo
 from iqa_cli.scoring.scorer import Scorer, load
-from iqa_cli.seen import hash_photo, read_seen, seen_path
-from iqa_cli.weights import find_weights, read_card
 
 
 @pytest.fixture(scope="module")
@@ -47,32 +45,6 @@ def test_scores_are_points_with_a_word_and_a_percentile(shipped: Scorer, scores:
     assert ours is not None
     assert theirs is not None
     assert ours > theirs
-
-
-def test_the_card_says_what_a_user_asks() -> None:
-    card = read_card(find_weights("mfenet"))
-    assert card.network == "mfenet"
-    assert card.config["van"] == "b0"
-    assert card.headline_srcc is not None
-    assert all("command" in result and "part" in result for result in card.results)
-    assert {part["part"]: part["images"] for part in card.training if "part" in part} == {
-        "fit": 6956,
-        "choose": 656,
-    }
-    assert all(point["licence"] for point in card.starting_points)
-    assert "not documented" in card.licence["weights"]
-    assert card.date
-    assert find_weights("mfenet").stat().st_size < 64 * 2**20
-
-
-def test_no_example_was_met_in_training(examples: Path) -> None:
-    path = find_weights("mfenet")
-    seen = read_seen(seen_path(path))
-    assert len(seen) >= 7000
-    for photo_path in examples.glob("*.jpg"):
-        with open_photo(photo_path) as photo:
-            pixels = photo.region(0, 0, photo.width, photo.height)
-        assert not seen.met(hash_photo(pixels)), photo_path.name
 
 
 def test_noise_blur_and_compression_lower_the_score_step_by_step(shipped: Scorer, examples: Path) -> None:
