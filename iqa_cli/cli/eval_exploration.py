@@ -14,7 +14,7 @@ from iqa_cli.cli.eval_columns import aligned, csv_text, interval, markdown, numb
 from iqa_cli.cli.eval_seen import seen_of
 from iqa_cli.cli.interrupt import second_interrupt_exits
 from iqa_cli.cli.output import Output
-from iqa_cli.cli.progress import Progress
+from iqa_cli.cli.progress import counted
 from iqa_cli.cli.text import count
 from iqa_cli.errors import UsageError
 from iqa_cli.text import one_line, printable
@@ -82,15 +82,6 @@ def explore(
         f"{count(len(sources), 'photograph')}, {count(len(design.types), 'type')} of distortion at "
         f"{count(len(design.levels), 'level')}: {count(len(sources) * design.pictures, 'picture')}"
     )
-    progress = Progress(env, len(sources) * design.pictures)
-    done = 0
-
-    def advance() -> None:
-        nonlocal done
-        done += 1
-        progress.advance()
-        progress.show()
-
     with second_interrupt_exits(), warnings.catch_warnings():
         if not env.debug:
             warnings.simplefilter("ignore")
@@ -99,17 +90,10 @@ def explore(
             from iqa_cli.scoring.scorer import load_many
 
             group = load_many([path for path, _ in found], device=device, threads=threads)
-        progress.begin()
-        try:
+        with counted(env, len(sources) * design.pictures) as advance:
             explored = score_ladders(
                 sources, design, group, others, allow_missing=allow_missing, advance=advance
             )
-        except KeyboardInterrupt:
-            progress.erase()
-            env.note(f"interrupted; {count(done, 'picture')} scored, nothing is measured")
-            raise
-        finally:
-            progress.erase()
         met = _met(explored, seen)
         figures = {name: tests(ladders) for name, ladders in explored.ladders.items()}
     for name, reason in explored.failures.items():

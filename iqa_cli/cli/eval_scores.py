@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.eval_lineup import Elsewhere, Lineup
 from iqa_cli.cli.eval_tasks import Task, refused
-from iqa_cli.cli.progress import Progress
+from iqa_cli.cli.progress import counted
 from iqa_cli.cli.text import count
 from iqa_cli.errors import ImageError
 from iqa_cli.text import one_line
@@ -129,10 +129,7 @@ def _look(
 ) -> dict[str, str]:
     """Fill in the scores; why there is none, by the name of the picture."""
     failures = dict(task.failures)
-    progress = Progress(env, len(task.records))
-    progress.begin()
-    done = 0
-    try:
+    with counted(env, len(task.records)) as advance:
         for index, (record, (found, reason)) in enumerate(
             zip(task.records, _judged(task.records, group, lineup), strict=True)
         ):
@@ -142,16 +139,7 @@ def _look(
                 failures.setdefault(record.name, reason)
             for name, value in found.items():
                 scores[name][index] = value
-            done += 1
-            progress.advance()
-            progress.show()
-    except KeyboardInterrupt:
-        progress.erase()
-        of = count(len(task.records), "picture")
-        env.note(f"interrupted; {done:,} of {of} scored, nothing is measured")
-        raise
-    finally:
-        progress.erase()
+            advance()
     return failures
 
 

@@ -13,7 +13,7 @@ from iqa_cli.cli.context import Environment
 from iqa_cli.cli.eval_columns import aligned, csv_text, markdown, number, page
 from iqa_cli.cli.interrupt import second_interrupt_exits
 from iqa_cli.cli.output import Output
-from iqa_cli.cli.progress import Progress
+from iqa_cli.cli.progress import counted
 from iqa_cli.cli.text import count
 from iqa_cli.text import one_line, printable
 
@@ -70,21 +70,10 @@ def stability(
     weights = [path for path, _ in find_several(models)] if models or not others else []
     from iqa_cli.varying import rounds, score_variants
 
-    total = rounds(sources)
-    progress = Progress(env, total)
-    done = 0
-
-    def advance() -> None:
-        nonlocal done
-        done += 1
-        progress.advance()
-        progress.show()
-
     with second_interrupt_exits(), warnings.catch_warnings():
         if not env.debug:
             warnings.simplefilter("ignore")
-        progress.begin()
-        try:
+        with counted(env, rounds(sources)) as advance:
             found = score_variants(
                 sources,
                 weights,
@@ -94,12 +83,6 @@ def stability(
                 allow_missing=allow_missing,
                 advance=advance,
             )
-        except KeyboardInterrupt:
-            progress.erase()
-            env.note(f"interrupted; {done:,} of {count(total, 'picture')} scored, nothing is measured")
-            raise
-        finally:
-            progress.erase()
     for name, reason in found.failures.items():
         env.note(f"{one_line(name)}: left out: {reason}")
     show = {"table": _table, "markdown": _markdown, "csv": _csv, "json": _json}[form]

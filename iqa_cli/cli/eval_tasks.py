@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.eval_lineup import Lineup
-from iqa_cli.cli.progress import Progress
+from iqa_cli.cli.progress import counted
 from iqa_cli.cli.text import count
 from iqa_cli.errors import DatasetError, ImageError, UsageError, WeightsError
 from iqa_cli.text import one_line
@@ -123,10 +123,7 @@ def meet(task: Task, lineup: Lineup, allow_missing: bool, env: Environment) -> T
     met = {name: np.zeros(len(task.records), dtype=bool) for name in known}
     near = {name: np.zeros(len(task.records), dtype=bool) for name in known}
     failures: dict[str, str] = {}
-    progress = Progress(env, len(task.records))
-    progress.begin()
-    done = 0
-    try:
+    with counted(env, len(task.records), "compared with those of the training") as advance:
         for index, record in enumerate(task.records):
             try:
                 found = hash_file(record.path)
@@ -138,16 +135,7 @@ def meet(task: Task, lineup: Lineup, allow_missing: bool, env: Environment) -> T
                 for name, seen in known.items():
                     met[name][index] = seen.met(found)
                     near[name][index] = not met[name][index] and seen.near(found)
-            done += 1
-            progress.advance()
-            progress.show()
-    except KeyboardInterrupt:
-        progress.erase()
-        of = count(len(task.records), "picture")
-        env.note(f"interrupted; {done:,} of {of} compared with those of the training, nothing is measured")
-        raise
-    finally:
-        progress.erase()
+            advance()
     return replace(task, met=met, near=near, failures=failures)
 
 

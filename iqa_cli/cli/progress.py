@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.text import count
@@ -75,6 +77,39 @@ class Progress:
             self._env.stderr.flush()
         except (OSError, ValueError):
             self._shown = False
+
+
+@contextmanager
+def counted(env: Environment, total: int, verb: str = "scored") -> Iterator[Callable[[], None]]:
+    """Progress of what measures only when all is done: an interrupt says how far it came, and that nothing
+    is measured.
+
+    Args:
+        env: As of `Progress`.
+        total: Number of pictures.
+        verb: What is done to them.
+
+    Yields:
+        What is to be called after each picture.
+    """
+    progress = Progress(env, total)
+    done = 0
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+        progress.advance()
+        progress.show()
+
+    progress.begin()
+    try:
+        yield advance
+    except KeyboardInterrupt:
+        progress.erase()
+        env.note(f"interrupted; {done:,} of {count(total, 'picture')} {verb}, nothing is measured")
+        raise
+    finally:
+        progress.erase()
 
 
 def _clock(seconds: float) -> str:
