@@ -12,7 +12,7 @@ from iqa_cli.seen import hash_photo, read_seen, seen_path
 from iqa_cli.weights import find_weights, read_card
 
 #: Name -> largest file, MiB.
-SHIPPED = {"mfenet": 64, "qfm-iqm": 48}
+SHIPPED = {"mfenet": 64, "vcrnet": 48, "qfm-iqm": 48}
 
 
 @pytest.fixture(scope="module")
