@@ -77,7 +77,8 @@ def order(pairs: Sequence[Pair], rng: random.Random) -> list[int]:
     rng.shuffle(mined)
     rng.shuffle(catch)
     # One somewhere in each stretch of equal length; from the back, so that places stay good.
+    length = len(mined)
     for number in reversed(range(len(catch))):
-        low, high = (len(mined) * step // len(catch) for step in (number, number + 1))
+        low, high = (length * step // len(catch) for step in (number, number + 1))
         mined.insert(rng.randint(min(low + 1, high), high), catch[number])
     return mined
