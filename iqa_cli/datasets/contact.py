@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from iqa_cli.datasets.decodable import in_threads
 from iqa_cli.errors import DatasetError, ImageError
 from iqa_cli.images.decode import open_photo
+from iqa_cli.replacing import reason_of, replacing
 from iqa_cli.text import one_line, printable
 
 #: Formats of the sheet by the ending of its name, and what they are saved with.
@@ -111,19 +109,11 @@ def save_sheet(sheet: Image.Image, path: Path) -> None:
         DatasetError: It cannot be written; an old file stays as it was.
     """
     kind, options = FORMATS[path.suffix.lower()]
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.part")
     try:
-        with temporary.open("xb") as file:
+        with replacing(path) as file:
             sheet.save(file, kind, **options)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
     except (OSError, ValueError) as error:
-        reason = one_line(getattr(error, "strerror", None) or str(error))
-        raise DatasetError(f"cannot write '{one_line(path)}': {reason}") from None
-    finally:
-        with contextlib.suppress(OSError, ValueError):
-            temporary.unlink(missing_ok=True)
+        raise DatasetError(f"cannot write '{one_line(path)}': {reason_of(error)}") from None
 
 
 def spread_evenly(count: int, wanted: int) -> list[int]:

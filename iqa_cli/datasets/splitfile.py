@@ -7,11 +7,8 @@ goes onto the cards of weights.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +17,7 @@ from typing import Any
 from iqa_cli.datasets.grouping import joined_groups
 from iqa_cli.datasets.record import Database, ImageRecord, split_hash
 from iqa_cli.errors import DatasetError
+from iqa_cli.replacing import reason_of, replacing
 from iqa_cli.text import one_line
 
 FORMAT = 1
@@ -202,17 +200,9 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         DatasetError: No permission, no space, a folder of that name, ...; an old file stays as it was.
     """
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with replacing(path) as file:
+            file.write(text.encode())
     except (OSError, ValueError) as error:
-        reason = one_line(getattr(error, "strerror", None) or str(error))
-        raise DatasetError(f"cannot write '{one_line(path)}': {reason}") from None
-    finally:
-        with contextlib.suppress(OSError, ValueError):
-            temporary.unlink(missing_ok=True)
+        raise DatasetError(f"cannot write '{one_line(path)}': {reason_of(error)}") from None

@@ -3,9 +3,6 @@ its extremes. Drawn with Pillow at 300 dots per inch for the width of a page in 
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from iqa_cli.errors import ImageError, UsageError
 from iqa_cli.gmad.session import Competition, Pair, Picture
 from iqa_cli.images.decode import open_photo
+from iqa_cli.replacing import reason_of, replacing
 from iqa_cli.text import one_line, printable
 
 DPI = 300
@@ -87,23 +85,15 @@ def save_figure(figure: Image.Image, path: Path) -> None:
     kind = {".png": "PNG", ".pdf": "PDF"}.get(path.suffix.lower())
     if kind is None:
         raise UsageError(f"'{one_line(path)}': a figure is a .png or .pdf file")
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.part")
     try:
-        with temporary.open("xb") as file:
+        with replacing(path) as file:
             if kind == "PDF":
                 # Pictures go into a PDF as JPEG: at this quality letters stay clean.
                 figure.save(file, kind, resolution=DPI, quality=95, subsampling=0)
             else:
                 figure.save(file, kind, dpi=(DPI, DPI), optimize=True)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
     except (OSError, ValueError) as error:
-        reason = one_line(getattr(error, "strerror", None) or str(error))
-        raise UsageError(f"cannot write '{one_line(path)}': {reason}") from None
-    finally:
-        with contextlib.suppress(OSError, ValueError):
-            temporary.unlink(missing_ok=True)
+        raise UsageError(f"cannot write '{one_line(path)}': {reason_of(error)}") from None
 
 
 def _lines(picture: Picture, pair: Pair) -> list[str]:

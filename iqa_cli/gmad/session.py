@@ -6,17 +6,15 @@ bytes that a file system allows: JSON keeps those that are no UTF-8 as escapes.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
 from iqa_cli.errors import DatasetError, UsageError
+from iqa_cli.replacing import reason_of, replacing
 from iqa_cli.text import one_line
 
 #: The file of a competition in its folder.
@@ -119,21 +117,14 @@ def write_competition(folder: Path, competition: Competition) -> Path:
     """
     target = folder / FILE
     # Written beside and renamed: judging may be looking at the file.
-    temporary = folder / f".{FILE}.{secrets.token_hex(6)}.part"
     text = json.dumps(competition_document(competition), indent=1, allow_nan=False) + "\n"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
+        with replacing(target) as file:
             file.write(text.encode("ascii"))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
     except OSError as error:
-        reason = one_line(error.strerror or str(error))
+        reason = reason_of(error)
         raise UsageError(f"cannot write to {one_line(target)}: {reason[:1].lower()}{reason[1:]}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
     return target
 
 

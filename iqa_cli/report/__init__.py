@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from iqa_cli.errors import UsageError
 from iqa_cli.evaluation.part import Result
+from iqa_cli.replacing import reason_of, replacing
 from iqa_cli.report.page import page
 from iqa_cli.text import one_line
 
@@ -37,26 +36,17 @@ def write_report(
         UsageError: It cannot be written: no space, no permission, no such folder; one line.
     """
     content = page(results, best=best, command=command).encode("utf-8", "backslashreplace")
-    temporary = None
     try:
         target = Path(os.path.realpath(path))
         if _is_special(target):
             with target.open("wb") as file:
                 file.write(content)
             return
-        temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.part")
-        with temporary.open("xb") as file:
+        with replacing(target) as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
     except (OSError, ValueError) as error:
-        reason = one_line(getattr(error, "strerror", None) or str(error))
+        reason = reason_of(error)
         raise UsageError(f"cannot write to {one_line(path)}: {reason[:1].lower()}{reason[1:]}") from None
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError, ValueError):
-                temporary.unlink(missing_ok=True)
 
 
 def _is_special(path: Path) -> bool:
