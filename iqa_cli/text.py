@@ -1,5 +1,5 @@
 """Text that came from outside (names of files, what stands in a file, messages of libraries), made harmless
-for a terminal."""
+for a terminal; and numbers in sentences."""
 
 from __future__ import annotations
 
@@ -44,3 +44,8 @@ def _escaped(character: str) -> str:
     if code <= 0xFF:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def count(number: int, noun: str) -> str:
+    """ "1 picture", "2 pictures"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.text import count
 from iqa_cli.errors import UsageError
-from iqa_cli.text import one_line
+from iqa_cli.text import count, one_line
 
 app = typer.Typer(
     name="convert",

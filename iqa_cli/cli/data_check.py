@@ -13,8 +13,8 @@ import typer
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.data_print import print_json, print_lines, progress_on
 from iqa_cli.cli.interrupt import second_interrupt_exits
-from iqa_cli.cli.text import count
 from iqa_cli.errors import ExitCode
+from iqa_cli.text import count
 
 if TYPE_CHECKING:
     from iqa_cli.datasets.facts import DatabaseFacts

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.progress import Progress
-from iqa_cli.cli.text import count
 from iqa_cli.errors import DatasetError, ImageError
-from iqa_cli.text import one_line
+from iqa_cli.text import count, one_line
 
 if TYPE_CHECKING:
     from iqa_cli.datasets.duplicatefile import DuplicateFile

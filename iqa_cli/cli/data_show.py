@@ -14,9 +14,8 @@ from iqa_cli.cli.context import Environment
 from iqa_cli.cli.data_print import print_json, print_lines, progress_on
 from iqa_cli.cli.interrupt import second_interrupt_exits
 from iqa_cli.cli.output import check_place
-from iqa_cli.cli.text import count
 from iqa_cli.errors import ExitCode, ImageError, UsageError
-from iqa_cli.text import one_line
+from iqa_cli.text import count, one_line
 
 if TYPE_CHECKING:
     from iqa_cli.datasets.contact import Histogram, Tile

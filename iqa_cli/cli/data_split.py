@@ -14,9 +14,8 @@ import typer
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.data_print import print_json, print_table, print_tsv
 from iqa_cli.cli.interrupt import second_interrupt_exits
-from iqa_cli.cli.text import count
 from iqa_cli.errors import DatasetError, UsageError
-from iqa_cli.text import one_line
+from iqa_cli.text import count, one_line
 
 if TYPE_CHECKING:
     from iqa_cli.datasets.record import Database

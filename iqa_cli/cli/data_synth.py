@@ -12,9 +12,8 @@ import typer
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.long_run import command_line, interruptible
-from iqa_cli.cli.text import count
 from iqa_cli.errors import ExitCode, UsageError
-from iqa_cli.text import one_line, printable
+from iqa_cli.text import count, one_line, printable
 
 if TYPE_CHECKING:
     from iqa_cli.datasets.synth import Watcher

@@ -15,9 +15,8 @@ from iqa_cli.cli.eval_seen import seen_of
 from iqa_cli.cli.interrupt import second_interrupt_exits
 from iqa_cli.cli.output import Output
 from iqa_cli.cli.progress import counted
-from iqa_cli.cli.text import count
 from iqa_cli.errors import UsageError
-from iqa_cli.text import one_line, printable
+from iqa_cli.text import count, one_line, printable
 
 if TYPE_CHECKING:
     from iqa_cli.evaluation.exploration import Explored

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from iqa_cli.cli.eval_lineup import Lineup
 from iqa_cli.cli.eval_tasks import Task
-from iqa_cli.cli.text import count
+from iqa_cli.text import count
 
 if TYPE_CHECKING:
     from iqa_cli.cli.context import Environment

@@ -15,7 +15,7 @@ from iqa_cli.cli.eval_lineup import DEFAULT_MODEL, Lineup, line_up
 from iqa_cli.cli.eval_scores import from_files, score
 from iqa_cli.cli.eval_tasks import Task, check_held_out, hold_out, meet, read_tasks, tell_scale
 from iqa_cli.cli.interrupt import second_interrupt_exits
-from iqa_cli.cli.output import Output, check_place
+from iqa_cli.cli.output import check_place, write
 from iqa_cli.errors import UsageError
 from iqa_cli.text import one_line
 
@@ -115,17 +115,6 @@ def run_eval(options: EvalOptions, env: Environment) -> None:
             part = tasks[0].part
             head = {"dataset": part.dataset, "split": part.name, "split_hash": part.split_hash}
             record_result(place, head, whole.whole, whole.rows.get("subset", []), env)
-
-
-def write(env: Environment, path: str | None, content: bytes) -> None:
-    """Print, or put in place a file that is never seen half-written."""
-    output = Output(env, path)
-    try:
-        output.write(content)
-        output.close()
-    except BaseException:
-        output.discard()
-        raise
 
 
 def _scored(

@@ -14,8 +14,7 @@ from iqa_cli.cli.eval_columns import aligned, csv_text, markdown, number, page
 from iqa_cli.cli.interrupt import second_interrupt_exits
 from iqa_cli.cli.output import Output
 from iqa_cli.cli.progress import counted
-from iqa_cli.cli.text import count
-from iqa_cli.text import one_line, printable
+from iqa_cli.text import count, one_line, printable
 
 if TYPE_CHECKING:
     from iqa_cli.exploring import Other

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from iqa_cli.cli.eval_columns import interval, number
 from iqa_cli.cli.eval_layout import Block
 from iqa_cli.cli.eval_result import ALPHA, RESAMPLES, Evaluation
-from iqa_cli.cli.text import count
+from iqa_cli.text import count
 
 if TYPE_CHECKING:
     from iqa_cli.evaluation.measure import Figures

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.eval_lineup import Lineup
 from iqa_cli.cli.progress import counted
-from iqa_cli.cli.text import count
 from iqa_cli.errors import DatasetError, ImageError, UsageError, WeightsError
-from iqa_cli.text import one_line
+from iqa_cli.text import count, one_line
 
 if TYPE_CHECKING:
     import numpy as np

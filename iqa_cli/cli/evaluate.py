@@ -13,8 +13,9 @@ import typer
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.eval_lineup import DEFAULT_MODEL
-from iqa_cli.cli.eval_run import EvalOptions, run_eval, write
+from iqa_cli.cli.eval_run import EvalOptions, run_eval
 from iqa_cli.cli.long_run import command_line, given_flags
+from iqa_cli.cli.output import write
 from iqa_cli.cli.score import Device
 from iqa_cli.errors import UsageError
 

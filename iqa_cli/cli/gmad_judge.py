@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.output import Output, check_place
-from iqa_cli.text import one_line
+from iqa_cli.cli.output import Output, check_place, write
+from iqa_cli.text import count, one_line
 
 Kind = Literal["table", "json", "csv"]
 #: Where the page is served unless told otherwise.
@@ -47,8 +47,8 @@ def judge(env: Environment, folder: Path, *, host: str = HOST, port: int = PORT)
                 server.serve_forever()
             except KeyboardInterrupt:
                 given = votes.counted()
-                people = _count(len({vote.observer for vote in given}), "observer")
-                said = f"{_count(len(given), 'vote')} of {people} in {one_line(votes.path)}"
+                people = count(len({vote.observer for vote in given}), "observer")
+                said = f"{count(len(given), 'vote')} of {people} in {one_line(votes.path)}"
                 raise KeyboardInterrupt(f"{said}; the same command goes on") from None
     finally:
         votes.close()
@@ -73,7 +73,7 @@ def verdict(env: Environment, folder: Path, *, kind: Kind = "table", output: str
         check_place(output)
     found = verdict_of(folder)
     text = {"table": as_table, "json": as_json, "csv": as_csv}[kind](found)
-    _written(env, output, text.encode())
+    write(env, output, text.encode())
 
 
 def report(env: Environment, folder: Path, *, output: str | None = None, command: str = "") -> None:
@@ -95,20 +95,6 @@ def report(env: Environment, folder: Path, *, output: str | None = None, command
     if place != "-":
         check_place(place)
     found = verdict_of(folder)
-    _written(env, place, page(found, command=command).encode("utf-8", "backslashreplace"))
+    write(env, place, page(found, command=command).encode("utf-8", "backslashreplace"))
     if place != "-":
         env.note(f"wrote {one_line(place)}")
-
-
-def _written(env: Environment, output: str | None, content: bytes) -> None:
-    place = Output(env, output)
-    try:
-        place.write(content)
-        place.close()
-    except BaseException:
-        place.discard()
-        raise
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -13,9 +13,8 @@ from iqa_cli.cli.context import Environment
 from iqa_cli.cli.eval_lineup import Lineup, line_up
 from iqa_cli.cli.eval_scores import from_files, score
 from iqa_cli.cli.eval_tasks import Task, check_held_out, meet
-from iqa_cli.cli.text import count
 from iqa_cli.errors import ImageError, UsageError
-from iqa_cli.text import one_line
+from iqa_cli.text import count, one_line
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.data_print import print_table, progress_on
-from iqa_cli.cli.eval_run import write
 from iqa_cli.cli.gmad_pool import Models, PoolOptions, find_models, read_pool
 from iqa_cli.cli.gmad_thumbnails import can_show, thumbnails
-from iqa_cli.cli.text import count
+from iqa_cli.cli.output import write
 from iqa_cli.errors import ExitCode, UsageError
-from iqa_cli.text import one_line
+from iqa_cli.text import count, one_line
 
 if TYPE_CHECKING:
     from iqa_cli.gmad.compete import Settings

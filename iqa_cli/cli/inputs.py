@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.text import count
 from iqa_cli.errors import UsageError
-from iqa_cli.text import one_line, printable
+from iqa_cli.text import count, one_line, printable
 
 _SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".avif", ".tif", ".tiff"}

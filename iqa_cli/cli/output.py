@@ -130,6 +130,17 @@ def check_place(path: str) -> None:
         raise OutputError(f"cannot write to {name}: not a possible file name") from None
 
 
+def write(env: Environment, path: str | None, content: bytes) -> None:
+    """Print, or put in place a file that is never seen half-written."""
+    output = Output(env, path)
+    try:
+        output.write(content)
+        output.close()
+    except BaseException:
+        output.discard()
+        raise
+
+
 def _reason(error: Exception) -> str:
     reason = getattr(error, "strerror", None) or str(error)
     return f"{reason[:1].lower()}{reason[1:]}"

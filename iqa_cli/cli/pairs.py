@@ -18,9 +18,8 @@ from iqa_cli.cli.data_print import print_table, progress_on
 from iqa_cli.cli.interrupt import second_interrupt_exits
 from iqa_cli.cli.output import Output, check_place
 from iqa_cli.cli.score import Device
-from iqa_cli.cli.text import count
 from iqa_cli.errors import ExitCode, ImageError, UsageError
-from iqa_cli.text import one_line, printable
+from iqa_cli.text import count, one_line, printable
 
 if TYPE_CHECKING:
     from iqa_cli.training.matching import Pair

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.text import count
+from iqa_cli.text import count
 
 _ERASE = "\r\x1b[K"
 _EVERY_SECONDS = 0.1

@@ -18,10 +18,9 @@ from iqa_cli.cli.interrupt import second_interrupt_exits
 from iqa_cli.cli.output import Output, OutputError, check_place
 from iqa_cli.cli.progress import Progress
 from iqa_cli.cli.sinks import CsvSink, Format, JsonLinesSink, JsonSink, Sink, TsvSink
-from iqa_cli.cli.text import count
 from iqa_cli.errors import ExitCode, ImageError, UsageError
 from iqa_cli.prediction import Prediction
-from iqa_cli.text import printable
+from iqa_cli.text import count, printable
 from iqa_cli.training.interrupt import deferred_interrupt
 
 if TYPE_CHECKING:

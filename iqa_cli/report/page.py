@@ -12,6 +12,7 @@ from iqa_cli.report.markup import text
 from iqa_cli.report.misses import Thumbnails, misses
 from iqa_cli.report.rows import headline, taken_apart
 from iqa_cli.report.scatter import charts
+from iqa_cli.text import count
 
 #: Dots of a chart, and of all charts of a page; thumbnails likewise.
 _DOTS, _ALL_DOTS, _FEWEST_DOTS = 4000, 40_000, 500
@@ -67,7 +68,7 @@ def page(results: Sequence[Result], *, best: Sequence[Mapping[str, set[str]]] = 
         name = f"{text(part.dataset)}, part {text(part.name)}"
         anchors = [f"p{place}s{number}" for number in range(len(of_part))]
         caption = (
-            f"<b>{name}</b>: {_count(len(part), 'picture')}, part hash {text(part.split_hash)}. "
+            f"<b>{name}</b>: {count(len(part), 'picture')}, part hash {text(part.split_hash)}. "
             "Below a figure its 95 % interval."
         )
         heads.append(headline(of_part, anchors, caption, bold))
@@ -90,12 +91,12 @@ def _article(result: Result, anchor: str, thumbnails: Thumbnails, *, dots: int, 
     if left := whole.n_total - whole.n_used:
         has = "has no score and is" if left == 1 else "have no score and are"
         pieces.append(
-            f'<p class="warning">{left:,} of {_count(whole.n_total, "picture")} {has} in no figure.</p>'
+            f'<p class="warning">{left:,} of {count(whole.n_total, "picture")} {has} in no figure.</p>'
         )
     if whole.seen:
         were = "was" if whole.seen == 1 else "were"
         pieces.append(
-            f'<p class="warning">{whole.seen:,} of {_count(whole.n_used, "picture")} {were} met in training: '
+            f'<p class="warning">{whole.seen:,} of {count(whole.n_used, "picture")} {were} met in training: '
             "these figures flatter.</p>"
         )
     pieces.append(charts(result, view, anchor, dots=dots, misses=limit))
@@ -113,9 +114,7 @@ def _document(results: Sequence[Result], sections: str, parts: int, command: str
     scorers = len({result.column.scorer for result in results})
     databases = ", ".join(dict.fromkeys(result.part.dataset for result in results))
     told = f'<p class="command"><code>{text(command)}</code></p>' if command else ""
-    summary = (
-        f"{_count(scorers, 'scorer')} on {_count(parts, 'part')} of databases. Made by iqa {__version__}."
-    )
+    summary = f"{count(scorers, 'scorer')} on {count(parts, 'part')} of databases. Made by iqa {__version__}."
     # Nothing is loaded and nothing runs, whatever a name may hold.
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
     return (
@@ -149,7 +148,3 @@ def _parts(results: Sequence[Result]) -> list[list[Result]]:
     for result in results:
         parts.setdefault(id(result.part), []).append(result)
     return list(parts.values())
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
