@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from iqa_cli import __version__
-from iqa_cli import report as report_package
 from iqa_cli.errors import ImageError
 from iqa_cli.evaluation.competition import Attack, Estimate
 from iqa_cli.gmad.conclusions import conclusions
 from iqa_cli.gmad.session import Picture
 from iqa_cli.gmad.verdict import Tally, Verdict, deciding
+from iqa_cli.report.frame import document, section
 from iqa_cli.report.markup import Heading, figure, number, table, text
 from iqa_cli.report.misses import Thumbnails
 
@@ -64,15 +64,15 @@ def page(verdict: Verdict, *, command: str = "") -> str:
     limit = min(_PAIRS, max(_FEWEST_PAIRS, _ALL_PAIRS // max(1, len(attacks))))
     thumbnails = Thumbnails()
     sections = [
-        _section("said", "Verdict", [f'<p class="said">{text(line)}</p>' for line in conclusions(verdict)]),
-        _section("models", "Models", [_models(verdict)]),
-        _section("attacks", "Attacks", [_attacks(attacks)]),
-        _section(
+        section("said", "Verdict", [f'<p class="said">{text(line)}</p>' for line in conclusions(verdict)]),
+        section("models", "Models", [_models(verdict)]),
+        section("attacks", "Attacks", [_attacks(attacks)]),
+        section(
             "pairs",
             "The pairs that decided it",
             [_duels(verdict, attack, place, limit, thumbnails) for place, attack in enumerate(attacks)],
         ),
-        _section("people", "Observers", [_observers(verdict)]),
+        section("people", "Observers", [_observers(verdict)]),
     ]
     return _document(verdict, "".join([*sections, _WORDS]), command)
 
@@ -173,29 +173,14 @@ def _estimate(estimate: Estimate | None) -> str:
     return "-" if estimate is None else figure(estimate.value, estimate.interval, 2, 2)
 
 
-def _section(key: str, title: str, pieces: list[str]) -> str:
-    return f'<section aria-labelledby="{key}"><h2 id="{key}">{title}</h2>\n{"".join(pieces)}</section>\n'
-
-
 def _document(verdict: Verdict, sections: str, command: str) -> str:
-    style = (Path(report_package.__file__).with_name("style.css")).read_text(encoding="utf-8") + _STYLE
     competition = verdict.competition
-    told = f'<p class="command"><code>{text(command)}</code></p>' if command else ""
     summary = (
         f"{verdict.votes:,} votes of {verdict.counted} of {len(verdict.observers)} observers on "
         f"{len(competition.mined):,} pairs out of {competition.images:,} pictures "
         f"({text(competition.source)}). Scores: {text(competition.scale_text)}. Made by iqa {__version__}."
     )
-    # Nothing is loaded and nothing runs, whatever a name may hold.
-    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n<link rel="icon" href="data:,">\n'
-        f"<title>gMAD: {text(', '.join(competition.models))}</title>\n<style>\n{style}</style>\n</head>\n"
-        "<body>\n"
-        '<a class="skip" href="#main">To the verdict</a>\n'
-        f"<header><h1>gMAD competition</h1><p>{summary}</p>{told}</header>\n"
-        f'<main id="main">\n{sections}</main>\n</body>\n</html>\n'
+    title = f"gMAD: {', '.join(competition.models)}"
+    return document(
+        title, "gMAD competition", summary, sections, skip="To the verdict", command=command, style=_STYLE
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from iqa_cli import __version__
 from iqa_cli.evaluation.part import Result
 from iqa_cli.report.fitted import view_of
+from iqa_cli.report.frame import document, section
 from iqa_cli.report.markup import text
 from iqa_cli.report.misses import Thumbnails, misses
 from iqa_cli.report.rows import headline, taken_apart
@@ -76,8 +76,8 @@ def page(results: Sequence[Result], *, best: Sequence[Mapping[str, set[str]]] = 
             _article(result, anchor, thumbnails, dots=dots, limit=limit)
             for anchor, result in zip(anchors, of_part, strict=True)
         ]
-        sections.append(_section(f"p{place}", name, details))
-    first = _section("figures", "Figures", heads)
+        sections.append(section(f"p{place}", name, details))
+    first = section("figures", "Figures", heads)
     words = _WORDS.format(intervals=_interval_words(results), bold=_BOLD if best else "")
     return _document(results, f"{first}{''.join(sections)}{words}", len(parts), command)
 
@@ -105,28 +105,16 @@ def _article(result: Result, anchor: str, thumbnails: Thumbnails, *, dots: int, 
     return "".join([*pieces, "</article>\n"])
 
 
-def _section(key: str, title: str, pieces: Sequence[str]) -> str:
-    return f'<section aria-labelledby="{key}"><h2 id="{key}">{title}</h2>\n{"".join(pieces)}</section>\n'
-
-
 def _document(results: Sequence[Result], sections: str, parts: int, command: str) -> str:
-    style = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
     scorers = len({result.column.scorer for result in results})
     databases = ", ".join(dict.fromkeys(result.part.dataset for result in results))
-    told = f'<p class="command"><code>{text(command)}</code></p>' if command else ""
     summary = f"{count(scorers, 'scorer')} on {count(parts, 'part')} of databases. Made by iqa {__version__}."
-    # Nothing is loaded and nothing runs, whatever a name may hold.
-    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n<link rel="icon" href="data:,">\n'
-        f"<title>Evaluation: {text(databases)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
-        '<a class="skip" href="#main">To the figures</a>\n'
-        f"<header><h1>Quality scores against human opinion</h1><p>{summary}</p>{told}</header>\n"
-        f'<main id="main">\n{sections}</main>\n'
-        "</body>\n</html>\n"
+    return document(
+        f"Evaluation: {databases}",
+        "Quality scores against human opinion",
+        summary,
+        sections,
+        command=command,
     )
 
 
