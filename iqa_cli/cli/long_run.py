@@ -74,7 +74,8 @@ def given_flags(context: typer.Context) -> dict[str, Any]:
 
 
 def pairs(entries: list[str] | None, option: str) -> dict[str, Any]:
-    """KEY=VALUE with values read as true, false, a number or a text.
+    """KEY=VALUE with values read as true, false, a number, numbers parted by commas (a list; a comma alone is
+    an empty one), or a text.
 
     Raises:
         UsageError: Not of that form, or a key is given twice.
@@ -122,9 +123,17 @@ def check_pristine_folder(folder: Path | None, option: str) -> list[Path]:
 def _value(text: str) -> Any:
     if text in ("true", "false"):
         return text == "true"
+    found = _number(text)
+    if found is None and "," in text:
+        several = [_number(entry) for entry in text.removesuffix(",").split(",")] if text != "," else []
+        found = None if None in several else several
+    return text if found is None else found
+
+
+def _number(text: str) -> Any:
     for kind in (int, float):
         try:
             return kind(text)
         except ValueError:
             continue
-    return text
+    return None

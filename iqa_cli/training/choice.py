@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from iqa_cli.datasets.record import ImageRecord
 from iqa_cli.errors import IqaError
-from iqa_cli.evaluation.correlation import agreement
+from iqa_cli.evaluation.correlation import Agreement, agreement
 from iqa_cli.images.policy import SizePolicy
 from iqa_cli.training.checkpoint import save_checkpoint
 from iqa_cli.training.config import TrainConfig
@@ -20,6 +22,7 @@ from iqa_cli.training.mixture import Part
 from iqa_cli.training.runlog import RunLog
 from iqa_cli.training.state import Run
 from iqa_cli.training.team import Team
+from iqa_cli.training.top import best_epochs, keep_weights, mean_weights, remove_weights
 from iqa_cli.training.validate import predict_raw
 
 
@@ -88,12 +91,16 @@ class Choice:
         run = self.run
         self.team.spread(run.average)
         try:
-            found = agreement(self._predicted(self.choose), [r.mos for r in self.choose])
+            found = agreement(self._predicted(self.choose, run.average), [r.mos for r in self.choose])
         except ValueError as error:
             raise IqaError(f"step {run.step}: the pictures to choose on: {error}") from None
         others = {part.database: self._srcc(part.choose) for part in self.further if part.choose}
-        if epoch is not None and found.srcc > run.best and self.team.is_main:
-            save_checkpoint(self.out.folder / "best.pt", run.average.state_dict())
+        if epoch is not None and self.team.is_main:
+            if found.srcc > run.best:
+                save_checkpoint(self.out.folder / "best.pt", run.average.state_dict())
+            if self.config.top_average:
+                best = best_epochs({**self.measured(), epoch: found.srcc}, self.config.top_average)
+                keep_weights(self.out.folder, epoch, run.average.state_dict(), best)
         # After the weights: a validation that is in the log needs not be made again.
         name = {} if epoch is None else {"epoch": epoch}
         line = {"step": run.step, **name, "srcc": found.srcc, "plcc": found.plcc, **facts}
@@ -106,10 +113,42 @@ class Choice:
         rest = "".join(f", {name} {'none' if v is None else f'{v:.4f}'}" for name, v in others.items())
         self.out.say(f"{title}: SRCC {found.srcc:.4f}, PLCC {found.plcc:.4f} on {found.n} pictures{rest}")
 
-    def _predicted(self, records: Sequence[ImageRecord]) -> NDArray[np.float64]:
-        """Pooled outputs [n] of the averaged weights, made by all processes together."""
+    def average_top(self) -> None:
+        """Measure the mean of the best epochs' weights, and keep it if it is better than each of them.
+
+        For the end of a run; where that was reached before, it is in the log. A mean that says the same of
+        all pictures is not better.
+
+        Raises:
+            ImageError: A picture cannot be read.
+            WeightsError: The weights cannot be read or written.
+        """
+        measured, folder = self.measured(), self.out.folder
+        best = best_epochs(measured, self.config.top_average)
+        done = any(line.get("averaged") == best for line in self.out.lines())
+        if len(best) > 1 and not self.team.agree(done):
+            network = copy.deepcopy(self.run.average)
+            if self.team.is_main:
+                network.load_state_dict(mean_weights(folder, best))
+            self.team.spread(network)
+            found = self._agreement(self.choose, network)
+            better = found is not None and found.srcc > max(measured.values())
+            if better and self.team.is_main:
+                save_checkpoint(folder / "best.pt", network.state_dict())
+            figures = {} if found is None else {"srcc": found.srcc, "plcc": found.plcc}
+            self.out.record({"step": self.run.step, "averaged": best, **figures}, {})
+            shown = "all the same" if found is None else f"SRCC {found.srcc:.4f}, PLCC {found.plcc:.4f}"
+            names = ", ".join(str(epoch + 1) for epoch in best)
+            self.out.say(
+                f"mean of the epochs {names}: {shown}: {'kept' if better else 'not kept, the best epoch is'}"
+            )
+        if self.team.is_main:
+            remove_weights(folder)
+
+    def _predicted(self, records: Sequence[ImageRecord], network: nn.Module) -> NDArray[np.float64]:
+        """Pooled outputs [n] of a network, made by all processes together."""
         pooled = predict_raw(
-            self.run.average,
+            network,
             self.team.share([r.path for r in records]),
             self.policy,
             precision=dtype_of(self.config.precision),
@@ -117,9 +156,14 @@ class Choice:
         )["pooled"]
         return self.team.joined(np.asarray(pooled, dtype=np.float64), len(records))
 
-    def _srcc(self, records: Sequence[ImageRecord]) -> float | None:
-        """SRCC on a part that chooses nothing; None where the network says the same of all."""
+    def _agreement(self, records: Sequence[ImageRecord], network: nn.Module) -> Agreement | None:
+        """Figures that may be missing; None where the network says the same of all."""
         try:
-            return agreement(self._predicted(records), [r.mos for r in records]).srcc
+            return agreement(self._predicted(records, network), [r.mos for r in records])
         except ValueError:
             return None
+
+    def _srcc(self, records: Sequence[ImageRecord]) -> float | None:
+        """SRCC on a part that chooses nothing."""
+        found = self._agreement(records, self.run.average)
+        return None if found is None else found.srcc

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from iqa_cli.training.fields import check_fields, number
+from iqa_cli.training.fields import check_fields, check_type, number
 
 LARGEST_SEED = 2**63 - 1
+SMALLEST_CROP = 64
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,9 @@ class TrainConfig:
         network_config: Fields of the network's config.
         epochs: Passes over the training part, `crops_per_image` random crops a picture each.
         crops_per_image: Random crops of a picture in an epoch.
-        size: Side of the crops, at least 64.
+        size: Side of the crops of scoring and, where `sizes` is empty, of training; at least 64.
+        sizes: Sides of the crops of training, of which each step has one: in a run of as many steps as there
+            are entries every entry once, in a seeded order. Memory is that of a batch of the largest.
         batch: Undistorted crops a step, at least 2 (AFF normalises over the batch).
         distorted: Distorted copies added to a step, at most `batch`. Of the opinion and ranking losses they
             enter the second alone; the high-frequency task and the statistics of the batch norms are over
@@ -44,7 +47,11 @@ class TrainConfig:
         rank_weight: Weight of the ranking loss.
         rank_margin: Margin of the ranking loss per level of distortion, in MOS (0 to 1).
         rank_from: Least MOS of a picture whose crop is distorted; what is bad already need not get worse.
+        correlation_weight: Weight of 1 - PLCC over the undistorted crops of a step, database by database; see
+            `correlation_loss`.
         average: Decay of the moving average of the weights, which is what is validated and kept; 0 for none.
+        top_average: After the last epoch, the mean of the kept weights of so many epochs, the best by SRCC on
+            the part that chooses, is measured there as well, and kept if it is better; 0 for none.
         seed: Seed of crops, order, dropout and new weights.
         precision: "bf16" runs matrix products in bfloat16 (autocast), "fp16" in float16 with a scaled loss,
             "fp32" nothing.
@@ -64,7 +71,8 @@ class TrainConfig:
     network_config: dict[str, Any] = field(default_factory=dict)
     epochs: int = number(6, at_least=1)
     crops_per_image: int = number(1, at_least=1)
-    size: int = number(224, at_least=64)
+    size: int = number(224, at_least=SMALLEST_CROP)
+    sizes: list[int] = field(default_factory=list)
     batch: int = number(16, at_least=2)
     distorted: int = number(4, at_least=0)
     reduced: float = number(0.0, at_least=0, at_most=1)
@@ -77,7 +85,9 @@ class TrainConfig:
     rank_weight: float = number(0.5, at_least=0)
     rank_margin: float = number(0.04, at_least=0, at_most=1)
     rank_from: float = number(0.5, at_least=0, at_most=1)
+    correlation_weight: float = number(0.0, at_least=0)
     average: float = number(0.995, at_least=0, below=1)
+    top_average: int = number(0, at_least=0)
     seed: int = number(0, at_least=0, at_most=LARGEST_SEED)
     precision: Literal["bf16", "fp16", "fp32"] = "bf16"
     clip: float = number(1.0, at_least=0)
@@ -89,6 +99,12 @@ class TrainConfig:
         check_fields(self)
         if self.distorted > self.batch:
             raise ValueError(f"distorted must be at most batch ({self.batch}), not {self.distorted}")
+        for side in self.sizes:
+            check_type("an entry of sizes", int, side)
+            if side < SMALLEST_CROP:
+                raise ValueError(f"an entry of sizes must be at least {SMALLEST_CROP}, not {side}")
+        if self.top_average == 1:
+            raise ValueError("top_average must be 0 or at least 2: of one epoch there is no mean")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for `config.json` and the card."""

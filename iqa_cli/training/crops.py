@@ -18,7 +18,7 @@ from torch import Tensor
 from iqa_cli.errors import DatasetError
 from iqa_cli.images.distortions import LEVELS, distort
 from iqa_cli.text import one_line
-from iqa_cli.training.order import Order, Shuffled, share_of
+from iqa_cli.training.order import Order, Shuffled, share_of, side_of_step
 from iqa_cli.training.pictures import Image, decode_all
 
 __all__ = ["RANKED", "Batch", "CropSampler", "Image", "check_pictures", "decode_all", "to_tensor"]
@@ -83,7 +83,7 @@ class CropSampler:
     """Batches of random crops, the same for the same seed and epoch.
 
     Args:
-        images: Decoded pictures; a side under `size` is mirrored up to it.
+        images: Decoded pictures; a side under that of the crops is mirrored up to it.
         size: Side of the crops.
         batch: Undistorted crops in a batch.
         distorted: Distorted copies of further crops in a batch, at most `batch`.
@@ -91,12 +91,13 @@ class CropSampler:
         eligible: Positions of the pictures that distorted copies may be made of; None for all.
         replace: Whether a distorted copy takes the place of its original instead of joining it.
         reduced: Share of the crops, 0 to 1, that are cut from a reduced copy of the picture: its shorter side
-            drawn evenly between `size` and what it is. They show the network whole compositions.
+            drawn evenly between that of the crop and what it is. They show the network whole compositions.
         crops_per_image: Crops of each picture in an epoch, in an order drawn over all of them.
         order: Which pictures a step draws, instead of that order.
         rank: Which of `ranks` processes that train together makes its share here. One of several draws its
             crops by its own seed.
         ranks: Number of these processes; they divide `batch` and `distorted` among them.
+        sizes: Sides of the crops instead of `size`: each step has one of them, see `side_of_step`.
     """
 
     def __init__(
@@ -113,8 +114,9 @@ class CropSampler:
         order: Order | None = None,
         rank: int = 0,
         ranks: int = 1,
+        sizes: Sequence[int] = (),
     ) -> None:
-        self.images, self.size, self.batch = images, size, batch
+        self.images, self.sizes, self.batch = images, tuple(sizes) or (size,), batch
         self.distorted = share_of(distorted, rank, ranks)
         self.seed, self.eligible, self.replace, self.reduced = seed, eligible, replace, reduced
         self.order = order or Shuffled(len(images), batch, seed, crops_per_image, rank, ranks)
@@ -128,7 +130,7 @@ class CropSampler:
         """The batch of a step, counted over all epochs; a function of the seed and the step alone."""
         epoch, position = divmod(step, self.steps_per_epoch())
         seed = (self.seed, epoch, position, *self._further_seed)
-        return self._make(self.order.chosen(epoch, position), seed)
+        return self._make(self.order.chosen(epoch, position), seed, side_of_step(step, self.sizes, self.seed))
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from step `start` on, each made while the one before it trains."""
@@ -143,10 +145,10 @@ class CropSampler:
                     yield pending.result()
                 pending = following
 
-    def _make(self, chosen: NDArray[np.int64], seed: tuple[int, ...]) -> Batch:
+    def _make(self, chosen: NDArray[np.int64], seed: tuple[int, ...], side: int) -> Batch:
         began = time.monotonic()
         rng = np.random.default_rng(seed)
-        crops = [self._crop(self.images[i], rng) for i in chosen]
+        crops = [self._crop(self.images[i], side, rng) for i in chosen]
         index, level, pair = list(chosen), [0] * len(chosen), [-1] * len(chosen)
         candidates = [p for p, i in enumerate(chosen) if self.eligible is None or self.eligible[i]]
         rng.shuffle(candidates)
@@ -165,15 +167,15 @@ class CropSampler:
         seconds = time.monotonic() - began
         return Batch(rgb, np.array(index), np.array(level), np.array(pair), seconds)
 
-    def _crop(self, image: Image, rng: np.random.Generator) -> Image:
+    def _crop(self, image: Image, size: int, rng: np.random.Generator) -> Image:
         if self.reduced and rng.random() < self.reduced:
-            image = _reduced(image, self.size, rng)
-        short = [max(0, self.size - side) for side in image.shape[:2]]
+            image = _reduced(image, size, rng)
+        short = [max(0, size - side) for side in image.shape[:2]]
         if any(short):  # as scoring mirrors them: on both sides
             margins = [(side // 2, side - side // 2) for side in short]
             image = np.pad(image, (*margins, (0, 0)), mode="reflect")
-        y, x = (int(rng.integers(side - self.size + 1)) for side in image.shape[:2])
-        crop = image[y : y + self.size, x : x + self.size]
+        y, x = (int(rng.integers(side - size + 1)) for side in image.shape[:2])
+        crop = image[y : y + size, x : x + size]
         if rng.random() < 0.5:
             crop = crop[:, ::-1]
         if rng.random() < 0.5:

@@ -75,8 +75,9 @@ def train(
         tensorboard: Whether to write event files into `folder/tensorboard`.
 
     Returns:
-        State of the best epoch by SRCC on `choose` (of the averaged weights), on the CPU; of the last step in
-        a dry run that ends before the first epoch.
+        State of the best epoch by SRCC on `choose` (of the averaged weights), or of the mean of several where
+        that is asked for and better, on the CPU; of the last step in a dry run that ends before the first
+        epoch.
 
     Raises:
         UsageError: The folder holds another run, or a part is too small.
@@ -110,8 +111,10 @@ def train(
     team.wait()  # nobody writes before all have read
     session = Session(config, run, losses, team, sampler, choice, out, total, machine)
     try:
-        session.train_until(total if max_steps is None else min(max_steps, total))
+        ended = session.train_until(total if max_steps is None else min(max_steps, total))
         session.tell_speed()
+        if ended and config.top_average:
+            choice.average_top()
         team.wait()  # until the main process has written what all read now
         if not (folder / "best.pt").exists():
             choice.measure(None, session.of_epoch())
@@ -145,9 +148,13 @@ class Session:
         self.speed = Speed(makers(self.machine)[0])
         self.epoch_speed = self.speed
 
-    def train_until(self, last_step: int) -> None:
-        """Train up to a step; every epoch that ends is validated, also one that ended in an earlier run."""
-        run = self.run
+    def train_until(self, last_step: int) -> bool:
+        """Train up to a step; every epoch that ends is validated, also one that ended in an earlier run.
+
+        Returns:
+            Whether the run has ended: at its last step, or out of patience.
+        """
+        run, patient = self.run, True
         batches = TimedBatches(self.sampler, run.step, last_step, self.machine)
         try:
             while True:
@@ -156,13 +163,16 @@ class Session:
                 if ended and not self.team.agree(epoch - 1 in self.choice.measured()):
                     self.choice.measure(epoch - 1, self.of_epoch())
                     self._save()
-                if run.step >= last_step or (ended and self.team.agree(self.choice.out_of_patience(epoch))):
+                if ended and run.step < last_step:
+                    patient = not self.team.agree(self.choice.out_of_patience(epoch))
+                if run.step >= last_step or not patient:
                     break
                 self._train_epoch(epoch, batches, last_step)
         finally:
             batches.close()
         if run.step < self.total:
             self._save()
+        return run.step >= self.total or not patient
 
     def _save(self) -> None:
         if self.team.is_main:

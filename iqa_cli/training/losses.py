@@ -18,6 +18,10 @@ from iqa_cli.training.mixture import Kind
 #: Difference of scores that counts as one standard deviation of opinions at the start of a part that has only
 #: an order: a tenth of the scale.
 _FIRST_DEVIATION = 0.1
+#: Two crops are always on a line.
+_LEAST_CORRELATED = 3
+#: Deviation that the scores of a batch are taken to have at least, of a scale of 1.
+_FLOOR = 0.001
 
 
 def opinion_loss(scores: Tensor, mos: Tensor) -> Tensor:
@@ -56,6 +60,27 @@ def fidelity_loss(scores: Tensor, opinions: Tensor, scale: Tensor) -> Tensor:
     p = torch.special.ndtr(scale * (scores[better] - scores[worse]) / math.sqrt(2))
     # The gradient of the root has no limit at 0.
     return (1 - (p + 1e-8).sqrt()).mean()
+
+
+def correlation_loss(scores: Tensor, mos: Tensor) -> Tensor:
+    """1 - PLCC of a batch: 0 for a line that rises, 2 for one that falls.
+
+    The correlation as a training loss is common in the field (FAST-VQA and others have it beside a ranking
+    loss); that the deviation of the scores has a floor is ours: it bounds the gradient where a network says
+    nearly the same of all.
+
+    Args:
+        scores: [N].
+        mos: [N], any scale, higher is better.
+
+    Returns:
+        A scalar; 0, with a gradient of 0, where fewer than `_LEAST_CORRELATED` crops or equal opinions leave
+        no correlation.
+    """
+    if len(scores) < _LEAST_CORRELATED or bool((mos == mos[0]).all()):
+        return scores.sum() * 0
+    x, y = scores - scores.mean(), mos - mos.mean()
+    return 1 - (x * y).mean() / ((x.square().mean() + _FLOOR**2) * y.square().mean()).sqrt()
 
 
 class ScoreMap(nn.Module):
@@ -132,9 +157,13 @@ class StepLosses(nn.Module):
         self.register_buffer("part", torch.zeros(0) if part is None else part, persistent=False)
         no_teacher = torch.zeros(0, dtype=torch.bool)
         self.register_buffer("taught", no_teacher if teacher_mask is None else teacher_mask, persistent=False)
-        further = [*(["order"] if "order" in kinds else []), *(["distillation"] if len(self.taught) else [])]
+        further = {
+            "order": "order" in kinds,
+            "distillation": len(self.taught) > 0,
+            "correlation": config.correlation_weight > 0,
+        }
         #: What the losses of a step are called, in their order.
-        self.names = ("opinion", "auxiliary", "ranking", *further)
+        self.names = ("opinion", "auxiliary", "ranking", *(name for name, asked in further.items() if asked))
         self._opinion_loss = getattr(network, "opinion_loss", opinion_loss)
         self._distillation_loss = getattr(network, "distillation_loss", opinion_loss)
 
@@ -145,7 +174,7 @@ class StepLosses(nn.Module):
 
     def forward(self, batch: Batch) -> list[Tensor]:
         """Opinion, auxiliary and weighted ranking loss of one step, and where they are asked for the loss of
-        the order and that of the distillation; scalars, named by `names`."""
+        the order, of the distillation and of the correlation; scalars, named by `names`."""
         device = self.mos.device
         rgb = batch.rgb.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
         distorted = torch.from_numpy(batch.pair >= 0).to(device)
@@ -166,7 +195,17 @@ class StepLosses(nn.Module):
             opinion, order = _or_zero(self._opinion_loss, clean, self.mos[shown]), []
         # The clean crop is held: pairs must not be told apart by praising the better one.
         ranking = ranking_loss(scores[pair[distorted]].detach(), scores[distorted], margin)
-        return [opinion, auxiliary.float(), self.rank_weight * ranking, *order, *distillation]
+        correlation = []
+        if self.config.correlation_weight:
+            correlation = [self.config.correlation_weight * self._correlation(clean, shown)]
+        return [
+            opinion,
+            auxiliary.float(),
+            self.rank_weight * ranking,
+            *order,
+            *distillation,
+            *correlation,
+        ]
 
     def _computed(self, rgb: Tensor, index: Tensor, distorted: Tensor) -> tuple[Tensor, Tensor]:
         """Scores [N] and auxiliary loss of crops [N, 3, S, S] of the pictures `index` [N]."""
@@ -179,6 +218,16 @@ class StepLosses(nn.Module):
         if self.kinds:  # opinions on another scale cannot be compared
             without = without | (self.part[index] > 0)
         return network.forward_with_opinions(rgb, self.mos[index].masked_fill(without, torch.nan))
+
+    def _correlation(self, scores: Tensor, index: Tensor) -> Tensor:
+        """Correlation loss of the crops [N] of the pictures `index` [N], each database by its share of them;
+        of an order alone there is none, and a map of the scale changes nothing."""
+        found, mos, part = scores.sum() * 0, self.mos[index], self.part[index] if self.kinds else index * 0
+        for d in [0, *(d for d, kind in enumerate(self.kinds, 1) if kind == "mos")]:
+            its = part == d
+            if its.any():
+                found = found + its.float().mean() * correlation_loss(scores[its], mos[its])
+        return found
 
     def _of_databases(self, scores: Tensor, mos: Tensor, part: Tensor) -> list[Tensor]:
         """Opinion loss and, where a database has only an order, order loss; each database counts by its

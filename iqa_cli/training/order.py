@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+#: Behind a seed, to draw sizes by another one than pictures.
+_SIZES = (0, 0, 1)
 
 
 class Order(Protocol):
@@ -88,6 +92,16 @@ class Mixed:
                 found.append(first + permutation((self.seed, d, int(i)), size)[places[passes == i]])
             first += size
         return np.concatenate(found)
+
+
+def side_of_step(step: int, sizes: Sequence[int], seed: int) -> int:
+    """Side of the crops of a step, counted over all epochs; the same in all processes that train together.
+
+    Steps are taken in runs of as many as there are sizes. Each run has every size once, in an order drawn for
+    it, so that none is rare in a short training.
+    """
+    run, place = divmod(step, len(sizes))
+    return sizes[int(permutation((seed, run, *_SIZES), len(sizes))[place])]
 
 
 @lru_cache(maxsize=32)

@@ -74,6 +74,7 @@ def sampler_of(
         order=order,
         rank=team.rank,
         ranks=team.size,
+        sizes=config.sizes,
     )
 
 

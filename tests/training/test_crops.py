@@ -61,6 +61,27 @@ def test_a_distorted_copy_is_of_the_crop_it_is_paired_with(dog: np.ndarray) -> N
         assert 0 < difference < 0.2
 
 
+def test_each_step_has_one_of_several_sizes_and_none_is_rare(dog: np.ndarray) -> None:
+    images = [dog, dog[::-1], dog[:60]] * 4
+    sampler = CropSampler(images, 224, 4, 1, seed=5, sizes=[64, 80, 96], reduced=0.5)
+    batches = [sampler.at(step) for step in range(18)]
+    sides = [batch.rgb.shape[-1] for batch in batches]
+    assert all(batch.rgb.shape == (5, 3, side, side) for batch, side in zip(batches, sides, strict=True))
+    assert [sorted(sides[i : i + 3]) for i in range(0, 18, 3)] == [[64, 80, 96]] * 6
+    assert len({tuple(sides[i : i + 3]) for i in range(0, 18, 3)}) > 1, "in an order drawn each time"
+    # A run that begins anew in the middle, and the other one of two processes, have the same sizes.
+    again = CropSampler(images, 224, 4, 1, seed=5, sizes=[64, 80, 96], reduced=0.5)
+    assert torch.equal(again.at(11).rgb, batches[11].rgb)
+    other = CropSampler(images, 224, 4, 1, seed=5, sizes=[64, 80, 96], rank=1, ranks=2)
+    assert [other.at(step).rgb.shape[-1] for step in range(9)] == sides[:9]
+
+
+def test_one_size_is_what_there_was_without_sizes(dog: np.ndarray) -> None:
+    images = [dog, dog[::-1]] * 2
+    plain, listed = CropSampler(images, 96, 4, 2, seed=7), CropSampler(images, 64, 4, 2, seed=7, sizes=[96])
+    assert all(torch.equal(plain.at(step).rgb, listed.at(step).rgb) for step in range(3))
+
+
 def test_pictures_under_the_crop_are_mirrored_up_to_it() -> None:
     small = np.arange(40 * 50 * 3, dtype=np.uint8).reshape(40, 50, 3)
     batch = next(CropSampler([small, small], 64, 2).epoch(0))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from iqa_cli.cli.long_run import pairs
 from iqa_cli.errors import UsageError
 from iqa_cli.training.config import TrainConfig
 from iqa_cli.training.configfile import config_text, read_config_file
@@ -59,7 +60,7 @@ def test_the_resolved_file_says_the_same_again(tmp_path: Path) -> None:
     run = RunOptions(
         data=["csv"], root=['odd "name"\\ \x7f é \U0001f600'], range=[1.0, 5.0], qen="q.safetensors"
     )
-    config = TrainConfig(network_config={"van": "b0"}, rate_backbone=2e-5, freeze=1, optimiser="adam")
+    config = TrainConfig(network_config={"van": "b0"}, rate_backbone=2e-5, freeze=1, sizes=[96, 64])
     net = {"van": "b0", "ffm": True, "dropout": 0.5, "distortions": ["jpeg", "white_noise"]}
     path = tmp_path / "config.toml"
     path.write_text(config_text(run, config, net), encoding="utf-8")
@@ -113,6 +114,11 @@ def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
         read_config_file(tmp_path / "none.toml")
     with pytest.raises(UsageError, match="cannot read"):
         read_config_file(tmp_path)
+
+
+def test_values_of_settings_are_read_as_what_they_look_like() -> None:
+    given = ["a=2", "b=2e-3", "c=true", "d=64,96", "e=64,", "f=,", "g=bf16", "h=a,b", "i="]
+    assert list(pairs(given, "--set").values()) == [2, 2e-3, True, [64, 96], [64], [], "bf16", "a,b", ""]
 
 
 @pytest.mark.parametrize(

@@ -107,3 +107,53 @@ def test_opinions_of_another_database_are_not_matched_and_keep_their_own_map() -
     anchor = 10 * (0.1**2 + 0.3**2) / 2
     other = 10 * ((0.1 + 0.2 - 0.3) ** 2 + (0.3 + 0.2 - 0.7) ** 2) / 2
     assert opinion == pytest.approx(anchor / 2 + other / 2)
+
+
+def _correlated(network: nn.Module, weight: float = 2.0, **arguments: Any) -> tuple[StepLosses, Any]:
+    config = TrainConfig(precision="fp32", correlation_weight=weight)
+    step = StepLosses(config, network, MOS, torch.float32, **arguments)
+    return step, lambda *crops: dict(zip(step.names, step(batch(*crops)), strict=True))
+
+
+def test_the_correlation_loss_is_one_minus_the_plcc_of_the_undistorted_crops() -> None:
+    step, at = _correlated(Plain())
+    assert step.names == ("opinion", "auxiliary", "ranking", "correlation")
+    # The scores are 0, 0.1, 0.2, 0.3; the distorted copy is none of them.
+    order = [2, 0, 3, 1]
+    expected = 2 * (1 - np.corrcoef([0, 0.1, 0.2, 0.3], MOS[order])[0, 1])
+    assert float(at([*order, 2], [-1, -1, -1, -1, 0])["correlation"].detach()) == pytest.approx(
+        expected, rel=1e-3
+    )
+    assert float(at([0, 1, 2, 3])["correlation"].detach()) == pytest.approx(0, abs=1e-3)
+    assert float(at([3, 2, 1, 0])["correlation"].detach()) == pytest.approx(4, abs=1e-3)
+
+
+def test_where_there_is_no_correlation_there_is_no_loss_and_a_finite_gradient() -> None:
+    for index in ([1, 2], [2, 2, 2]):
+        network = Plain()
+        _, at = _correlated(network)
+        loss = at(index)["correlation"]
+        loss.backward()
+        assert float(loss.detach()) == 0
+        assert network.weight.grad == 0
+    network = Plain()
+    with torch.no_grad():
+        network.weight.zero_()  # the same score of all crops
+    _, at = _correlated(network)
+    loss = at([0, 1, 2, 3])["correlation"]
+    loss.backward()
+    assert float(loss.detach()) == pytest.approx(2)
+    assert network.weight.grad is not None
+    assert torch.isfinite(network.weight.grad)
+
+
+def test_each_scale_is_correlated_by_itself_and_an_order_or_a_teacher_not_at_all() -> None:
+    # Scores 0, 0.1, ... rise with the opinions of the anchor and fall with those of the other database.
+    index, part = [0, 1, 2, 3, 2, 1], torch.tensor([0, 1, 1, 1])
+    for kind, expected in (("mos", 2 * 5 / 6 * (1 - float(np.corrcoef(range(1, 6), MOS[index[1:]])[0, 1]))),):
+        _, at = _correlated(Plain(), kinds=(kind,), part=part)
+        assert float(at(index)["correlation"].detach()) == pytest.approx(expected, rel=1e-3)
+    _, at = _correlated(Plain(), kinds=("order",), part=part)
+    assert float(at(index)["correlation"].detach()) == 0
+    _, at = _correlated(Plain(), teacher_mask=torch.tensor([False, False, False, True]))
+    assert float(at([0, 1, 2, 3, 3])["correlation"].detach()) == pytest.approx(0, abs=1e-3)
