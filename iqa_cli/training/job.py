@@ -15,7 +15,8 @@ from iqa_cli.training.beginning import beginning
 from iqa_cli.training.config import LARGEST_SEED, TrainConfig
 from iqa_cli.training.devices import Machine
 from iqa_cli.training.fields import from_options
-from iqa_cli.training.options import Request, RunOptions
+from iqa_cli.training.options import RunOptions
+from iqa_cli.training.request import Request
 from iqa_cli.weights import read_card
 
 

@@ -14,7 +14,8 @@ from iqa_cli.networks.registry import NETWORKS, build
 from iqa_cli.training.beginning import STARTS, beginning
 from iqa_cli.training.config import TrainConfig
 from iqa_cli.training.job import configs_of
-from iqa_cli.training.options import RunOptions, resolve
+from iqa_cli.training.options import RunOptions
+from iqa_cli.training.request import resolve
 from iqa_cli.training.starts_vcrnet import save_restoration
 from iqa_cli.training.state import parameter_groups, start
 

@@ -12,7 +12,8 @@ from iqa_cli.errors import UsageError
 from iqa_cli.training.config import TrainConfig
 from iqa_cli.training.configfile import config_text, read_config_file
 from iqa_cli.training.job import configs_of
-from iqa_cli.training.options import RunOptions, resolve
+from iqa_cli.training.options import RunOptions
+from iqa_cli.training.request import resolve
 
 FILE = """
 [run]
