@@ -9,14 +9,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 
 from iqa_cli.errors import WeightsError
-from iqa_cli.text import one_line
+from iqa_cli.replacing import Replacement
+from iqa_cli.text import one_line, reason_of
 
 MANIFEST = "SHA256SUMS"
 MAX_FILE = 8 * 2**30
@@ -48,11 +48,7 @@ def open_regular(path: Path) -> Iterator[tuple[BufferedReader, int]]:
         with path.open("rb") as file:
             yield file, info.st_size
     except OSError as error:
-        raise WeightsError(f"{one_line(path)}: cannot be read: {_reason(error)}") from None
-
-
-def _reason(error: OSError) -> str:
-    return one_line(error.strerror or str(error) or type(error).__name__)
+        raise WeightsError(f"{one_line(path)}: cannot be read: {reason_of(error)}") from None
 
 
 def verify_checksum(path: Path) -> bool:
@@ -91,7 +87,7 @@ def write_file(path: Path, content: bytes) -> None:
         WeightsError: No permission, no space, a folder of that name, ...; nothing has been changed.
     """
     manifest = path.parent / MANIFEST
-    written: list[Path] = []
+    written: list[Replacement] = []
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         for target in (path, manifest):
@@ -101,16 +97,16 @@ def write_file(path: Path, content: bytes) -> None:
             sums = _read_manifest(manifest) | {path.name: hashlib.sha256(content).hexdigest()}
             lines = "".join(_manifest_line(name, sums[name]) for name in sorted(sums))
             for target, data in ((path, content), (manifest, os.fsencode(lines))):
-                written.append(target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.part"))
-                _write_through(written[-1], data)
-            for temporary, target in zip(tuple(written), (path, manifest), strict=True):
-                temporary.replace(target)
+                written.append(Replacement(target))
+                written[-1].file.write(data)
+                written[-1].complete()
+            for made in written:
+                made.commit()
     except OSError as error:
-        raise WeightsError(f"{one_line(path)}: cannot be written: {_reason(error)}") from None
+        raise WeightsError(f"{one_line(path)}: cannot be written: {reason_of(error)}") from None
     finally:
-        for temporary in written:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+        for made in written:
+            made.discard()
 
 
 def compare_checksum(path: Path, actual: str, expected: str) -> None:
@@ -130,7 +126,7 @@ def _read_manifest(path: Path) -> dict[str, str]:
             return {}
         lines = os.fsdecode(path.read_bytes()).split("\n")
     except OSError as error:
-        raise WeightsError(f"{one_line(path)}: cannot be read: {_reason(error)}") from None
+        raise WeightsError(f"{one_line(path)}: cannot be read: {reason_of(error)}") from None
     sums = {}
     for number, full in enumerate(lines, start=1):
         line = full.removesuffix("\r")
@@ -155,14 +151,6 @@ def _read_manifest(path: Path) -> dict[str, str]:
 def _manifest_line(name: str, digest: str) -> str:
     escaped = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
     return f"{'' if escaped == name else chr(92)}{digest}  {escaped}\n"
-
-
-def _write_through(path: Path, data: bytes) -> None:
-    # Not tempfile: its files are for the owner alone, a weight is to be read by whom the umask allows.
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 @contextlib.contextmanager

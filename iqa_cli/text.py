@@ -35,6 +35,11 @@ def one_line(text: str | os.PathLike[str]) -> str:
     return printable(name if len(name) <= 300 else f"{name[:200]}...{name[-60:]}")
 
 
+def reason_of(error: Exception) -> str:
+    """Why a file could not be read or written, in one line, in the words of the system where it has some."""
+    return one_line(getattr(error, "strerror", None) or str(error).strip() or type(error).__name__)
+
+
 def _escaped(character: str) -> str:
     if character in _NAMED:
         return _NAMED[character]

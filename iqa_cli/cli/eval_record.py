@@ -19,7 +19,7 @@ from iqa_cli.cli.context import Environment
 from iqa_cli.errors import DatasetError, UsageError, WeightsError
 from iqa_cli.finding import SEEN_SUFFIX, SUFFIX, is_weight
 from iqa_cli.tensorfile import read_file, read_header
-from iqa_cli.text import one_line
+from iqa_cli.text import one_line, reason_of
 
 if TYPE_CHECKING:
     from iqa_cli.evaluation.measure import Figures
@@ -109,7 +109,7 @@ def record_result(
                 )
             content = copy.read_bytes()
     except OSError as error:
-        raise WeightsError(f"nothing was recorded: {one_line(error.strerror or str(error))}") from None
+        raise WeightsError(f"nothing was recorded: {reason_of(error)}") from None
     except ValueError as error:
         raise WeightsError(f"nothing was recorded: {one_line(str(error))}") from None
     write_file(path, content)

@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.errors import UsageError
-from iqa_cli.text import count, one_line, printable
+from iqa_cli.text import count, one_line, printable, reason_of
 
 _SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".avif", ".tif", ".tiff"}
@@ -248,8 +248,7 @@ def _from_file(name: str, null: bool) -> Iterator[str]:
         with Path(name).open("rb") as stream:
             yield from _entries(stream, null=null, where=name)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"the list {printable(name)} cannot be read: {reason}") from None
+        raise UsageError(f"the list {printable(name)} cannot be read: {reason_of(error)}") from None
 
 
 def _entries(stream: BinaryIO, *, null: bool, where: str) -> Iterator[str]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
-import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.errors import UsageError
+from iqa_cli.replacing import Replacement, is_special, unwritable
 from iqa_cli.text import one_line
 
 
@@ -24,7 +23,7 @@ class Output:
     A file is written beside its place under another name and renamed by `close`, so that a reader never meets
     half a document and an earlier result survives a run that cannot start. With `direct` it is written in
     place: for JSON Lines, where the rows so far are worth keeping even when the machine goes down; so are
-        pipes and devices.
+    pipes and devices.
 
     Args:
         env: For stdout.
@@ -37,24 +36,19 @@ class Output:
 
     def __init__(self, env: Environment, path: str | None, *, direct: bool = False) -> None:
         self.name = "stdout" if path in (None, "-") else one_line(str(path))
-        self._target: Path | None = None
-        self._temporary: Path | None = None
+        self._replacement: Replacement | None = None
         self._stream: BinaryIO = env.stdout
         self._owned = path not in (None, "-")
         if path is None or path == "-":
             return
-        # Through links, so that a link to the result stays one.
-        self._target = Path(os.path.realpath(path))
+        place = Path(path)
         try:
-            direct = direct or _is_special(self._target)
-            if direct:
-                self._stream = self._target.open("wb")
+            if direct or is_special(place):
+                self._stream = place.open("wb")
             else:
-                handle, temporary = tempfile.mkstemp(
-                    prefix=f".{self._target.name[:50]}.", suffix=".part", dir=self._target.parent
-                )
-                self._temporary = Path(temporary)
-                self._stream = os.fdopen(handle, "wb")
+                # Through links, so that a link to the result stays one.
+                self._replacement = Replacement(Path(os.path.realpath(place)))
+                self._stream = self._replacement.file
         except (OSError, ValueError) as error:
             raise self._refused(error) from None
 
@@ -82,13 +76,8 @@ class Output:
         if not self._owned or self._stream.closed:
             return
         try:
-            self._stream.flush()
-            if self._temporary is not None and self._target is not None:
-                os.fsync(self._stream.fileno())
-                self._stream.close()
-                self._temporary.chmod(_mode_for(self._target))
-                self._temporary.replace(self._target)
-                self._temporary = None
+            if self._replacement is not None:
+                self._replacement.commit()
             else:
                 self._stream.close()
         except OSError as error:
@@ -97,17 +86,14 @@ class Output:
 
     def discard(self) -> None:
         """Give a file up that could not be written: nothing is left of it but what was written in place."""
-        if not self._owned:
-            return
-        with contextlib.suppress(OSError):
-            self._stream.close()
-        if self._temporary is not None:
+        if self._replacement is not None:
+            self._replacement.discard()
+        elif self._owned:
             with contextlib.suppress(OSError):
-                self._temporary.unlink()
-            self._temporary = None
+                self._stream.close()
 
     def _refused(self, error: Exception) -> OutputError:
-        return OutputError(f"cannot write to {self.name}: {_reason(error)}")
+        return OutputError(unwritable(self.name, error))
 
 
 def check_place(path: str) -> None:
@@ -125,7 +111,7 @@ def check_place(path: str) -> None:
         if not Path(os.path.realpath(path)).parent.is_dir():
             raise OutputError(f"cannot write to {name}: there is no such folder")
     except OSError as error:
-        raise OutputError(f"cannot write to {name}: {_reason(error)}") from None
+        raise OutputError(unwritable(name, error)) from None
     except ValueError:
         raise OutputError(f"cannot write to {name}: not a possible file name") from None
 
@@ -139,25 +125,3 @@ def write(env: Environment, path: str | None, content: bytes) -> None:
     except BaseException:
         output.discard()
         raise
-
-
-def _reason(error: Exception) -> str:
-    reason = getattr(error, "strerror", None) or str(error)
-    return f"{reason[:1].lower()}{reason[1:]}"
-
-
-def _is_special(path: Path) -> bool:
-    try:
-        return not stat.S_ISREG(path.stat().st_mode)
-    except FileNotFoundError:
-        return False
-
-
-def _mode_for(target: Path) -> int:
-    """Permissions of the file that is replaced, or what a new file gets (mkstemp makes it private)."""
-    try:
-        return stat.S_IMODE(target.stat().st_mode)
-    except OSError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from iqa_cli.datasets.decodable import in_threads
 from iqa_cli.errors import DatasetError, ImageError
 from iqa_cli.images.decode import open_photo
-from iqa_cli.replacing import reason_of, replacing
+from iqa_cli.replacing import unwritable, writing_to
 from iqa_cli.text import one_line, printable
 
 #: Formats of the sheet by the ending of its name, and what they are saved with.
@@ -110,10 +110,10 @@ def save_sheet(sheet: Image.Image, path: Path) -> None:
     """
     kind, options = FORMATS[path.suffix.lower()]
     try:
-        with replacing(path) as file:
+        with writing_to(path) as file:
             sheet.save(file, kind, **options)
     except (OSError, ValueError) as error:
-        raise DatasetError(f"cannot write '{one_line(path)}': {reason_of(error)}") from None
+        raise DatasetError(unwritable(f"'{one_line(path)}'", error)) from None
 
 
 def spread_evenly(count: int, wanted: int) -> list[int]:

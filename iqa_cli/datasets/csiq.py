@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from iqa_cli.checksums import one_line
 from iqa_cli.datasets.facts import DatabaseFacts
 from iqa_cli.datasets.record import Database, ImageRecord
 from iqa_cli.datasets.table import refuse_repeated
 from iqa_cli.datasets.tree import Tree
 from iqa_cli.datasets.workbook import read_sheet
 from iqa_cli.errors import DatasetError
+from iqa_cli.text import one_line
 
 FACTS = DatabaseFacts(
     name="csiq",

@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from iqa_cli.checksums import one_line
 from iqa_cli.datasets.record import Database, ImageRecord
 from iqa_cli.datasets.table import Row, read_table, refuse_repeated, shown_columns
 from iqa_cli.errors import DatasetError, UsageError
+from iqa_cli.text import one_line
 
 _OPTIONAL = ("ref", "group", "distortion", "level", "split", "subset")
 

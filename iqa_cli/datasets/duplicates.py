@@ -24,7 +24,7 @@ from iqa_cli.datasets.decodable import in_threads
 from iqa_cli.datasets.fingerprint import DESCRIPTOR, THUMBNAIL, Fingerprint, fingerprint, match
 from iqa_cli.datasets.grouping import connected
 from iqa_cli.errors import DatasetError, ImageError
-from iqa_cli.text import one_line
+from iqa_cli.text import one_line, reason_of
 
 #: Raised with every change of what is found.
 METHOD = 1
@@ -150,9 +150,9 @@ class _Features:
             if not data:
                 self._file.flush()
         except OSError as error:
-            reason = one_line(error.strerror or str(error))
             raise DatasetError(
-                f"cannot keep the features of pictures in '{one_line(tempfile.gettempdir())}': {reason}",
+                f"cannot keep the features of pictures in '{one_line(tempfile.gettempdir())}': "
+                f"{reason_of(error)}",
                 hint="TMPDIR names another folder",
             ) from None
 

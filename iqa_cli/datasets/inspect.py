@@ -7,10 +7,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from iqa_cli.checksums import one_line
 from iqa_cli.datasets.record import Database
 from iqa_cli.datasets.registry import read_database
 from iqa_cli.errors import DatasetError
+from iqa_cli.text import one_line
 
 _SUFFIXES = (".bmp", ".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".gif", ".heic", ".jp2")
 

@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from iqa_cli.checksums import one_line
 from iqa_cli.datasets.facts import DatabaseFacts
 from iqa_cli.datasets.matfile import numbers, read_mat, texts
 from iqa_cli.datasets.record import Database, ImageRecord
 from iqa_cli.datasets.tree import Tree
 from iqa_cli.errors import DatasetError
+from iqa_cli.text import one_line
 
 FACTS = DatabaseFacts(
     name="live",

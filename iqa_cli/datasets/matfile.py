@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from iqa_cli.checksums import one_line
 from iqa_cli.errors import DatasetError
+from iqa_cli.text import one_line
 
 
 def read_mat(path: Path, *variables: str) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from iqa_cli.checksums import one_line
 from iqa_cli.datasets.table import read_table, refuse_repeated, shown_columns
 from iqa_cli.errors import DatasetError
+from iqa_cli.text import one_line
 
 
 def read_pristine(root: Path, split: str = "train") -> list[Path]:

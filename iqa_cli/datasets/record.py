@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from iqa_cli.checksums import one_line
 from iqa_cli.datasets.facts import DatabaseFacts
 from iqa_cli.errors import DatasetError
+from iqa_cli.text import one_line
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ import difflib
 from collections.abc import Callable
 from pathlib import Path
 
-from iqa_cli.checksums import one_line
 from iqa_cli.datasets import biq2021, csiq, flive, kadid10k, koniq10k, live, livec, spaq, tid2013
 from iqa_cli.datasets.csvfile import read_csv
 from iqa_cli.datasets.facts import DatabaseFacts
 from iqa_cli.datasets.record import Database
 from iqa_cli.datasets.roots import find_root
 from iqa_cli.errors import DatasetError, UsageError
+from iqa_cli.text import one_line
 
 #: What is published of each database; csv has no facts of its own.
 FACTS: dict[str, DatabaseFacts] = {

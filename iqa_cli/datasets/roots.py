@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from iqa_cli.checksums import one_line
 from iqa_cli.errors import UsageError
+from iqa_cli.text import one_line, reason_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -79,8 +79,7 @@ def read_config() -> dict[str, Path]:
             raise UsageError(f"IQA_CONFIG names '{shown}', which is not there") from None
         return {}
     except (OSError, ValueError) as error:
-        reason = one_line(getattr(error, "strerror", None) or str(error))
-        raise UsageError(f"cannot read the config file '{shown}': {reason}") from None
+        raise UsageError(f"cannot read the config file '{shown}': {reason_of(error)}") from None
     table: Any = content.get("data", {})
     if not isinstance(table, dict):
         raise UsageError(f"{shown}: data is no table", hint='write [data], then lines NAME = "FOLDER"')

@@ -17,7 +17,7 @@ from typing import Any
 from iqa_cli.datasets.grouping import joined_groups
 from iqa_cli.datasets.record import Database, ImageRecord, split_hash
 from iqa_cli.errors import DatasetError
-from iqa_cli.replacing import reason_of, replacing
+from iqa_cli.replacing import unwritable, writing_to
 from iqa_cli.text import one_line
 
 FORMAT = 1
@@ -202,7 +202,7 @@ def write_text(path: Path, text: str) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
+        with writing_to(path) as file:
             file.write(text.encode())
     except (OSError, ValueError) as error:
-        raise DatasetError(f"cannot write '{one_line(path)}': {reason_of(error)}") from None
+        raise DatasetError(unwritable(f"'{one_line(path)}'", error)) from None

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +12,8 @@ from typing import Any, BinaryIO
 
 from iqa_cli.datasets.synth_task import Outcome
 from iqa_cli.errors import DatasetError, UsageError
-from iqa_cli.text import one_line
+from iqa_cli.replacing import replacing, unwritable
+from iqa_cli.text import one_line, reason_of
 
 RECORD, JOURNAL, LABELS = "synth.json", "progress.jsonl", "labels.csv"
 #: Sections of the record in which a run that goes on must agree with the one that began. The scale is none of
@@ -108,22 +107,13 @@ class SynthFolder:
         self.write(RECORD, text + "\n")
 
     def write(self, name: str, text: str) -> None:
-        """Write a file under another name, then rename it.
+        """Write a file, or leave the one that was there.
 
         Raises:
             DatasetError: The disk is full, or the like; the one that was there stays.
         """
-        temporary = self.folder / f".{name}.{secrets.token_hex(4)}.part"
-        with cannot_write(self.folder):
-            try:
-                with temporary.open("w", encoding="utf-8", newline="") as file:
-                    file.write(text)
-                    file.flush()
-                    os.fsync(file.fileno())
-                temporary.replace(self.folder / name)
-            finally:
-                with contextlib.suppress(OSError):
-                    temporary.unlink(missing_ok=True)
+        with cannot_write(self.folder), replacing(self.folder / name, alone=True) as file:
+            file.write(text.encode())
 
     def __enter__(self) -> SynthFolder:
         return self
@@ -143,9 +133,9 @@ class SynthFolder:
             if not isinstance(found, dict):
                 raise ValueError("no object")
         except (OSError, ValueError) as error:
-            reason = one_line(getattr(error, "strerror", None) or str(error))
             raise UsageError(
-                f"{one_line(path)} cannot be read: {reason}", hint="give --out a new or empty folder"
+                f"{one_line(path)} cannot be read: {reason_of(error)}",
+                hint="give --out a new or empty folder",
             ) from None
         return found
 
@@ -162,9 +152,8 @@ def cannot_write(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = one_line(error.strerror or str(error))
         raise DatasetError(
-            f"cannot write to '{one_line(folder)}': {reason[:1].lower()}{reason[1:]}",
+            unwritable(f"'{one_line(folder)}'", error),
             hint="nothing is lost: the same command goes on where this one ended",
         ) from None
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from iqa_cli.datasets.table import read_table, refuse_repeated, shown_columns
 from iqa_cli.errors import DatasetError, ImageError, UsageError
-from iqa_cli.text import one_line
+from iqa_cli.text import one_line, reason_of
 
 #: Names that may be photographs; what one really is, is decided by its content.
 SUFFIXES = frozenset(
@@ -110,7 +110,7 @@ def prepare(source: Source, size: int) -> tuple[NDArray[np.uint8], str]:
     try:
         data = source.path.read_bytes() if source.path.is_file() else None
     except (OSError, ValueError) as error:
-        raise ImageError(one_line(getattr(error, "strerror", None) or str(error))) from None
+        raise ImageError(reason_of(error)) from None
     # What is no file (missing, a folder, a pipe) is told by open_photo, which never waits for a pipe.
     with open_photo(source.path if data is None else data, min_side=MIN_SIDE) as photo:
         width, height = photo.width, photo.height

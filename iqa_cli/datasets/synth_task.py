@@ -7,11 +7,9 @@ that the same pictures come out whoever makes them and in whatever order.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import os
-import secrets
 import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +23,7 @@ from iqa_cli.datasets.synth_sources import Source, prepare
 from iqa_cli.errors import ImageError, IqaError
 from iqa_cli.evaluation.full_reference import IDENTICAL, Reference, single_thread
 from iqa_cli.images.distortions import distort
+from iqa_cli.replacing import replacing, unwritable
 from iqa_cli.text import one_line
 
 #: Lossless, so that a picture is the one that was measured: ending -> what Pillow is told.
@@ -110,11 +109,10 @@ def perform(task: Task, settings: Settings, folder: Path) -> Outcome:
     except IqaError as error:
         return Outcome(task, stop=(error.message, error.hint))
     except OSError as error:
-        reason = one_line(error.strerror or str(error))
         return Outcome(
             task,
             stop=(
-                f"cannot write to '{one_line(folder)}': {reason[:1].lower()}{reason[1:]}",
+                unwritable(f"'{one_line(folder)}'", error),
                 "nothing is lost: the same command goes on where this one ended",
             ),
         )
@@ -176,16 +174,12 @@ def _rows(
 
 
 def _write(path: Path, image: NDArray[np.uint8], ending: str) -> int:
-    """Write a picture under another name and rename it; its size in bytes."""
+    """Write a picture, which is whole when it has its name; its size in bytes."""
     stream = io.BytesIO()
     Image.fromarray(image).save(stream, **FORMATS[ending])
     data = stream.getvalue()
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    # A hundred thousand of them: what a loss of power leaves empty is made again, by its size in the journal.
+    with replacing(path, durable=False) as file:
+        file.write(data)
     return len(data)

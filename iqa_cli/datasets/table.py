@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from iqa_cli.checksums import one_line
 from iqa_cli.errors import DatasetError
+from iqa_cli.text import one_line, reason_of
 
 
 @dataclass(frozen=True)
@@ -151,8 +151,7 @@ def _opened(path: Path) -> Iterator[TextIO]:
     except UnicodeDecodeError:
         raise DatasetError(f"{name}: is not UTF-8 text", hint="save it as text in UTF-8") from None
     except (OSError, ValueError, csv.Error) as error:
-        reason = one_line(getattr(error, "strerror", None) or str(error))
-        raise DatasetError(f"cannot read '{name}': {reason}") from None
+        raise DatasetError(f"cannot read '{name}': {reason_of(error)}") from None
 
 
 def shown_columns(header: Sequence[str]) -> str:

@@ -10,9 +10,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from iqa_cli.checksums import one_line
 from iqa_cli.datasets.facts import DatabaseFacts
 from iqa_cli.errors import DatasetError
+from iqa_cli.text import one_line
 
 
 class Tree:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
-from iqa_cli.checksums import one_line
 from iqa_cli.datasets.table import Row
 from iqa_cli.errors import DatasetError
+from iqa_cli.text import one_line
 
 # What a damaged workbook raises in openpyxl: the archive, its compression, its XML, or what stands in it.
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError)

@@ -22,7 +22,7 @@ from iqa_cli.datasets.table import shown_columns
 from iqa_cli.errors import DatasetError
 from iqa_cli.evaluation.correlation import Floats
 from iqa_cli.evaluation.part import Part
-from iqa_cli.text import one_line
+from iqa_cli.text import one_line, reason_of
 
 _HINT = "CSV with the columns path and score, or JSON or JSON Lines of such records"
 _HEAD_BYTES = 4096
@@ -74,8 +74,7 @@ def read_scores(path: Path, column: str = "score") -> ScoreFile:
                     raise DatasetError(f"{place}: {one_line(name)!r} is listed twice")
                 names[name] = _number(score, place)
     except (OSError, csv.Error) as error:
-        reason = one_line(getattr(error, "strerror", None) or str(error))
-        raise DatasetError(f"cannot read '{source}': {reason}") from None
+        raise DatasetError(f"cannot read '{source}': {reason_of(error)}") from None
     except RecursionError:
         raise DatasetError(f"{source}: is nested too deeply to be scores", hint=_HINT) from None
     if not names:

@@ -17,6 +17,7 @@ from iqa_cli.errors import ImageError, UsageError
 from iqa_cli.evaluation.gmad_scale import ranks
 from iqa_cli.gmad.pool import Pool
 from iqa_cli.gmad.session import Competition, Pair, Picture
+from iqa_cli.replacing import unwritable
 from iqa_cli.text import one_line
 
 #: Longer side of the pictures of a catch trial.
@@ -59,8 +60,7 @@ def catch_trials(pool: Pool, competition: Competition, count: int, folder: Path)
             for file, content in zip(files, (pixels, copy), strict=True):
                 Image.fromarray(content).save(file)
         except OSError as error:
-            reason = one_line(error.strerror or str(error))
-            raise UsageError(f"cannot write to {one_line(files[0].parent)}: {reason}") from None
+            raise UsageError(unwritable(one_line(files[0].parent), error)) from None
         first, second = (Picture(os.path.abspath(file), file.name, {}) for file in files)  # noqa: PTH100
         made.append(Pair(name, "", "", "catch", len(made) + 1, first, second, 0.0, 0.0, True, "first"))
     return tuple(made)

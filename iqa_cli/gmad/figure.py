@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from iqa_cli.errors import ImageError, UsageError
 from iqa_cli.gmad.session import Competition, Pair, Picture
 from iqa_cli.images.decode import open_photo
-from iqa_cli.replacing import reason_of, replacing
+from iqa_cli.replacing import replacing, unwritable
 from iqa_cli.text import one_line, printable
 
 DPI = 300
@@ -93,7 +93,7 @@ def save_figure(figure: Image.Image, path: Path) -> None:
             else:
                 figure.save(file, kind, dpi=(DPI, DPI), optimize=True)
     except (OSError, ValueError) as error:
-        raise UsageError(f"cannot write '{one_line(path)}': {reason_of(error)}") from None
+        raise UsageError(unwritable(f"'{one_line(path)}'", error)) from None
 
 
 def _lines(picture: Picture, pair: Pair) -> list[str]:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
 from iqa_cli.errors import DatasetError, UsageError
-from iqa_cli.replacing import reason_of, replacing
-from iqa_cli.text import one_line
+from iqa_cli.replacing import replacing, unwritable
+from iqa_cli.text import one_line, reason_of
 
 #: The file of a competition in its folder.
 FILE = "gmad.json"
@@ -123,8 +123,7 @@ def write_competition(folder: Path, competition: Competition) -> Path:
         with replacing(target) as file:
             file.write(text.encode("ascii"))
     except OSError as error:
-        reason = reason_of(error)
-        raise UsageError(f"cannot write to {one_line(target)}: {reason[:1].lower()}{reason[1:]}") from None
+        raise UsageError(unwritable(one_line(target), error)) from None
     return target
 
 
@@ -141,7 +140,7 @@ def read_competition(folder: Path) -> Competition:
     except (FileNotFoundError, NotADirectoryError):
         raise DatasetError(f"'{one_line(folder)}' has no {FILE}", hint=hint) from None
     except OSError as error:
-        raise DatasetError(f"cannot read '{source}': {one_line(error.strerror or str(error))}") from None
+        raise DatasetError(f"cannot read '{source}': {reason_of(error)}") from None
     except ValueError:
         raise DatasetError(f"{source}: is not UTF-8 text", hint=hint) from None
     try:

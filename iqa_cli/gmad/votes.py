@@ -22,7 +22,7 @@ from pathlib import Path
 from iqa_cli.errors import DatasetError
 from iqa_cli.gmad.session import Competition, Pair
 from iqa_cli.gmad.trials import CHOICES, NameTaken, OutOfStep, State, Vote, order
-from iqa_cli.text import one_line, printable
+from iqa_cli.text import one_line, printable, reason_of
 
 FILE = "votes.sqlite"
 _VERSION = "1"
@@ -76,8 +76,7 @@ class Votes:
             self._base = sqlite3.connect(self.path, timeout=20, isolation_level=None, check_same_thread=False)
             self._begin(competition, create)
         except (sqlite3.Error, OSError) as error:
-            reason = one_line(getattr(error, "strerror", None) or str(error))
-            raise DatasetError(f"{one_line(self.path)}: cannot be used: {reason}") from None
+            raise DatasetError(f"{one_line(self.path)}: cannot be used: {reason_of(error)}") from None
 
     def close(self) -> None:
         """Close the file."""

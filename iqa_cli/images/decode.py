@@ -22,7 +22,7 @@ from iqa_cli.images.photo import Photo
 from iqa_cli.images.pillow import quiet_pillow
 from iqa_cli.images.policy import SizePolicy, reduced_size
 from iqa_cli.images.reading import reading_of
-from iqa_cli.text import one_line
+from iqa_cli.text import one_line, reason_of
 
 __all__ = ["Photo", "Source", "open_photo"]
 
@@ -96,7 +96,7 @@ def _open_file(path: str | os.PathLike[str]) -> BinaryIO:
     except PermissionError:
         raise ImageError("permission denied") from None
     except OSError as error:
-        raise ImageError(one_line(error.strerror or str(error))) from None
+        raise ImageError(reason_of(error)) from None
     except ValueError:  # a null character inside the name
         raise ImageError("not a possible file name") from None
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from iqa_cli.errors import UsageError
 from iqa_cli.evaluation.part import Result
-from iqa_cli.replacing import reason_of, replacing
+from iqa_cli.replacing import unwritable, writing_to
 from iqa_cli.report.page import page
 from iqa_cli.text import one_line
 
@@ -37,21 +35,7 @@ def write_report(
     """
     content = page(results, best=best, command=command).encode("utf-8", "backslashreplace")
     try:
-        target = Path(os.path.realpath(path))
-        if _is_special(target):
-            with target.open("wb") as file:
-                file.write(content)
-            return
-        with replacing(target) as file:
+        with writing_to(path) as file:
             file.write(content)
     except (OSError, ValueError) as error:
-        reason = reason_of(error)
-        raise UsageError(f"cannot write to {one_line(path)}: {reason[:1].lower()}{reason[1:]}") from None
-
-
-def _is_special(path: Path) -> bool:
-    try:
-        kind = path.stat().st_mode
-    except FileNotFoundError:
-        return False
-    return not stat.S_ISREG(kind) and not stat.S_ISDIR(kind)
+        raise UsageError(unwritable(one_line(path), error)) from None

@@ -11,12 +11,13 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from safetensors.torch import save
 
 from iqa_cli.errors import UsageError, WeightsError
+from iqa_cli.replacing import replacing
 from iqa_cli.text import one_line
 
 _KEPT = "the checkpoint before it is kept: with room on the disk, the same command resumes"
@@ -28,10 +29,8 @@ def save_checkpoint(path: Path, state: Any) -> None:
     Raises:
         WeightsError: No space, no permission, ...
     """
-    with _replacing(path) as temporary, temporary.open("wb") as file:
+    with _replacing(path) as file:
         torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def load_checkpoint(path: Path) -> Any:
@@ -61,8 +60,8 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         WeightsError: No space, no permission, ...
     """
-    with _replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    with _replacing(path) as file:
+        file.write(text.encode())
 
 
 def save_start(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
@@ -80,8 +79,8 @@ def save_start(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str,
         header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
-    with _replacing(path) as temporary:
-        temporary.write_bytes(b"".join((len(text).to_bytes(8, "little"), text, memoryview(data)[end:])))
+    with _replacing(path) as file:
+        file.write(b"".join((len(text).to_bytes(8, "little"), text, memoryview(data)[end:])))
 
 
 def append_log(folder: Path, line: dict[str, Any]) -> None:
@@ -231,17 +230,13 @@ def _json(record: dict[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A name to write to; it becomes `path` when all went well and is gone when not."""
-    temporary = path.with_suffix(".new")
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that becomes `path` when all went well and is gone when not."""
     try:
-        yield temporary
-        temporary.replace(path)
+        with replacing(path, alone=True) as file:
+            yield file
     except (OSError, RuntimeError) as error:  # torch tells of a full disk in its own words
         raise _unwritable(path, error) from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def _unwritable(path: Path, error: Exception) -> WeightsError:

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from iqa_cli.errors import UsageError
-from iqa_cli.text import one_line
+from iqa_cli.text import one_line, reason_of
 from iqa_cli.training.fields import nearest
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ def read_config_file(path: Path) -> dict[str, dict[str, Any]]:
         with path.open("rb") as file:
             content = tomllib.load(file)
     except (OSError, ValueError) as error:
-        reason = one_line(getattr(error, "strerror", None) or str(error))
-        raise UsageError(f"--config: cannot read '{shown}': {reason}") from None
+        raise UsageError(f"--config: cannot read '{shown}': {reason_of(error)}") from None
     except RecursionError:
         raise UsageError(f"--config: cannot read '{shown}': its lists are nested too deeply") from None
     for key, value in content.items():

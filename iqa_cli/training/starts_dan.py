@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import load
 from torch import nn
 
-from iqa_cli.checksums import one_line
 from iqa_cli.errors import WeightsError
 from iqa_cli.networks.dan import DAN
 from iqa_cli.networks.distortion_head import HEAD_LEVELS, DistortionHead
 from iqa_cli.tensorfile import read_file, read_header
+from iqa_cli.text import one_line
 from iqa_cli.training.provenance import RECIPE_KEY
 
 _REMAKE = "make it with iqa pretrain dan"

@@ -144,7 +144,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_checkpoint(
     assert "last.pt: cannot be written: " in caught.value.message
     assert caught.value.message.isprintable()
     assert (tmp_path / "last.pt").read_bytes() == before
-    assert not list(tmp_path.glob("*.new"))
+    assert not list(tmp_path.glob(".*.part"))
     train(max_steps=2)
     assert torch.load(tmp_path / "last.pt", weights_only=True)["step"] == 2
 
@@ -159,7 +159,7 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     ):
         with pytest.raises(WeightsError, match="cannot be written: "):
             write()
-    assert not list(tmp_path.glob("*.new"))
+    assert not list(tmp_path.glob(".*.part"))
 
 
 def test_checkpoints_of_an_unknown_run_are_left_alone(train: Train, tmp_path: Path) -> None:
