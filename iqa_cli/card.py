@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from iqa_cli.calibration import Calibration, is_number, shown
 from iqa_cli.errors import WeightsError
+from iqa_cli.interval import Interval
 from iqa_cli.text import one_line
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class Card:
         input: The size policy, `SizePolicy.to_dict()`.
         output: "range" [0, 100], "direction" "higher is better", "scale" (what 0 and 100 stand for),
             "calibration" (see `Calibration`), "ladder" ([[lowest score, word], ...] downwards) and,
-            optionally, "percentiles" (percentile as text -> score) of the training distribution.
+            optionally, "percentiles" (percentile as text -> score) of the opinions of the pictures that it
+            was fitted to, and "interval" (see `Interval`).
         training: One entry for each thing it was trained on: data set, number of pictures, hash of the split.
         starting_points: Weights it was started from or taught by, each with its licence.
         results: Measured figures with the command that gave each; the first is the headline. "srcc" is read
@@ -104,6 +106,12 @@ class Card:
     def calibration(self) -> Calibration:
         """The map from the network's pooled output (MOS, 0 to 1, unbounded) to points (0 to 100)."""
         return Calibration.from_dict(self.output["calibration"])
+
+    @property
+    def interval(self) -> Interval | None:
+        """The interval of a score, None where the weight has none."""
+        values = self.output.get("interval")
+        return None if values is None else Interval.from_dict(values)
 
     @property
     def headline_srcc(self) -> float | None:
@@ -213,6 +221,8 @@ def _check_output(output: dict[str, Any]) -> None:
     if not isinstance(output["scale"], str):
         raise ValueError(f"output.scale should be a text, not {shown(output['scale'])}")
     Calibration.from_dict(output["calibration"])
+    if output.get("interval") is not None:
+        Interval.from_dict(output["interval"])
     values = [value for _, value in _sorted_percentiles(output.get("percentiles", {}))]
     if any(later < earlier for earlier, later in pairwise(values)):
         raise ValueError("output.percentiles should not fall as the percentile rises")

@@ -36,6 +36,9 @@ class Prediction:
         scores: Every model's score by name; with one model just that one. None for a model that could not
             score the picture.
         errors: Why, by the name of that model; empty where all could. With one model, `error` again.
+        low, high: The interval of the score, in points: of photographs like those that the weight was
+            calibrated on, the opinion of 90 % lies within (the card tells the share). None where the weight
+            has no interval, and in other modes than "default", in which it was not calibrated.
     """
 
     path: str
@@ -51,6 +54,8 @@ class Prediction:
     distortion_level: int | None = None
     scores: dict[str, float | None] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+    low: float | None = None
+    high: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The record as plain values, in the order of the contract, ready for JSON."""
@@ -66,6 +71,8 @@ class Prediction:
             "crops": self.crops,
             "distortion": self.distortion,
             "distortion_level": self.distortion_level,
+            "low": self.low,
+            "high": self.high,
             "scores": dict(self.scores),
             "errors": dict(self.errors),
         }

@@ -246,6 +246,7 @@ def _sink(
         lambda score: word_for(score, card),
         (lambda score: percentile_of(score, card)) if card.output.get("percentiles") else None,
         further,
+        coverage=card.interval.coverage if card.interval and options.mode == "default" else None,
         colour=on_terminal and env.colour and not env.dumb,
         columns=env.columns,
         encoding=env.stdout_encoding if options.output in (None, "-") else "utf-8",

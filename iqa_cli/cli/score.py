@@ -32,6 +32,9 @@ Examples:
 The score is 100 times the mean opinion score (MOS, 0 to 1) that people are
 predicted to give. See 'iqa models show mfenet' for what it was measured on.
 The spread is the standard deviation of the scores of the crops, in points.
+low and high are the interval of the score: of photographs like those that the
+weight was calibrated on, the opinion of 90 % lies within. They are empty where
+a weight has none, and with --native and --fast.
 In the table, 'above 70 %' means that people's scores of 70 % of the pictures
 that the weight was trained on are lower (given from 1 to 99 %).
 

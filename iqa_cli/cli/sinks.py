@@ -32,9 +32,11 @@ COLUMNS = (
     "crops",
     "distortion",
     "distortion_level",
+    "low",
+    "high",
 )
 # Float rounding differs between batches of different sizes by far less than this.
-_DIGITS = {"score": 4, "spread": 4, "raw": 6}
+_DIGITS = {"score": 4, "spread": 4, "raw": 6, "low": 4, "high": 4}
 # JSON allows these as they are, a terminal should not see them.
 _CONTROL = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 

@@ -1,6 +1,6 @@
-"""The table for a person: score, a coloured bar, spread, a word, where the score stands among the training
-pictures, the scores of further models, and the name where it is never cut; behind it the distortion that the
-network names, if any."""
+"""The table for a person: score, a coloured bar, spread, the interval of the score, a word, where the score
+stands among the opinions of the training, the scores of further models, and the name where it is never cut;
+behind it the distortion that the network names, if any."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ _COLOURS = ("red", "dark_orange", "yellow", "chartreuse3", "green")
 _WORD_CELLS = 9
 _SCORE_CELLS = 6
 _TITLE_CELLS = 16
+_RANGE_CELLS = len("77 to 100")
 
 
 class TableSink:
@@ -31,6 +32,7 @@ class TableSink:
         word: The word for a score in points.
         percentile: The share of the training pictures, in %, that a score is above; None without that column.
         further: Names of the models beside the first, each of which gets a column with its scores.
+        coverage: That of the interval, which then gets a column; None without that column.
         colour: Whether escape codes are written.
         columns: Width of the terminal; bars are left out where it is narrow.
         encoding: What the terminal can show.
@@ -43,6 +45,7 @@ class TableSink:
         percentile: Callable[[float], float | None] | None = None,
         further: Sequence[str] = (),
         *,
+        coverage: float | None = None,
         colour: bool,
         columns: int = 80,
         encoding: str = "utf-8",
@@ -50,6 +53,7 @@ class TableSink:
         self._output = output
         self._word = word
         self._percentile = percentile
+        self._coverage = coverage
         self._further = [(model, _column_title(model)) for model in further]
         self._encoding = encoding
         self._with_bar = columns >= 60
@@ -71,7 +75,10 @@ class TableSink:
         heading = f"{'score':>6}  "
         if self._with_bar:
             heading += " " * (_BAR_CELLS + 2)
-        heading += f"{'spread':<6}  {'':<{_WORD_CELLS}}  "
+        heading += f"{'spread':<6}  "
+        if self._coverage is not None:
+            heading += f"{f'{100 * self._coverage:g} %':<{_RANGE_CELLS}}  "
+        heading += f"{'':<{_WORD_CELLS}}  "
         if self._percentile is not None:
             heading += "above  "
         heading += "".join(f"{title:>{_SCORE_CELLS}}  " for _, title in self._further)
@@ -94,6 +101,8 @@ class TableSink:
                 line.append(f"{self._bar(prediction.score)}  ", style=colour)
             spread = "" if prediction.spread is None else f"{self._plus_minus}{prediction.spread:.1f}"
             line.append(f"{spread:<6}  ", style="dim")
+            if self._coverage is not None:
+                line.append(f"{_range(prediction):<{_RANGE_CELLS}}  ")
             line.append(f"{self._word(prediction.score):<{_WORD_CELLS}}  ", style=colour)
             if self._percentile is not None:
                 above = self._percentile(prediction.score)
@@ -123,6 +132,13 @@ class TableSink:
         self._output.write(self._text.getvalue().encode(self._encoding, "backslashreplace"))
         self._text.seek(0)
         self._text.truncate()
+
+
+def _range(prediction: Prediction) -> str:
+    """The interval in whole points; nothing where there is none."""
+    if prediction.low is None or prediction.high is None:
+        return ""
+    return f"{prediction.low:.0f} to {prediction.high:.0f}"
 
 
 def _column_title(model: str) -> str:

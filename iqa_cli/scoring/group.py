@@ -79,7 +79,7 @@ class ScorerGroup:
         first = outcome.results[0]
         if isinstance(first, Exception):
             raise first
-        prediction = self._prediction(outcome)
+        prediction = self._prediction(outcome, mode)
         if prediction.error is not None:
             raise ImageError(prediction.error)
         return prediction
@@ -106,7 +106,8 @@ class ScorerGroup:
             )
         items = (_as_input(source) for source in sources)
         decoders = max(scorer.decoders for scorer in self.scorers)
-        return map(self._prediction, self._outcomes(items, mode, max_pixels, exif, decoders=decoders))
+        outcomes = self._outcomes(items, mode, max_pixels, exif, decoders=decoders)
+        return (self._prediction(outcome, mode) for outcome in outcomes)
 
     def _outcomes(
         self, items: Iterable[_Input], mode: Mode, max_pixels: int, exif: bool, *, decoders: int
@@ -131,7 +132,7 @@ class ScorerGroup:
 
         return Pipeline(look, [scorer.lane() for scorer in self.scorers], decoders=decoders).run(items)
 
-    def _prediction(self, outcome: Outcome[_Input]) -> Prediction:
+    def _prediction(self, outcome: Outcome[_Input], mode: Mode) -> Prediction:
         scores: dict[str, float | None] = {}
         errors: dict[str, str] = {}
         pooled: list[Pooled | None] = []
@@ -154,6 +155,7 @@ class ScorerGroup:
         if mine is None or isinstance(said, Exception):
             return Prediction(score=None, error=errors[first.name], **known)
         distortion, level = _named(first, said)
+        low, high = _interval(first, mine, outcome) if mode == "default" else (None, None)
         return Prediction(
             score=mine.score,
             error=None,
@@ -162,6 +164,8 @@ class ScorerGroup:
             crops=mine.crops,
             distortion=distortion,
             distortion_level=level,
+            low=low,
+            high=high,
             **known,
         )
 
@@ -198,6 +202,13 @@ def _pooled(scorer: Scorer, result: CropScores | Exception) -> Pooled | Exceptio
         return pool(result, scorer.calibration)
     except ValueError as error:
         return ImageError(str(error))
+
+
+def _interval(scorer: Scorer, pooled: Pooled, outcome: Outcome[_Input]) -> tuple[float | None, float | None]:
+    if scorer.interval is None:
+        return None, None
+    bounds = scorer.interval.of(pooled.score, pooled.spread, pooled.crops, outcome.width, outcome.height)
+    return bounds or (None, None)
 
 
 def _named(scorer: Scorer, scores: CropScores) -> tuple[str | None, int | None]:

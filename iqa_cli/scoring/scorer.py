@@ -113,6 +113,8 @@ class Scorer:
         name: Name of the weight.
         policy: Size policy of the card.
         calibration: From the pooled output to points.
+        interval: From the score, and what else is known of a picture, to the bounds of the opinion; None
+            where the card has none.
         device, dtype: As given.
         decoders: Threads that decode ahead of the network.
 
@@ -135,6 +137,7 @@ class Scorer:
         self.name = card.name
         self.policy = card.policy()
         self.calibration = card.calibration
+        self.interval = card.interval
         self.device = device
         self.dtype = dtype
         self._network = CropNetwork(network, device, dtype, batch_size)

@@ -1,15 +1,21 @@
-"""The calibration of a finished network: fitted where there are pictures enough, and told where not."""
+"""The calibration of a finished network: fitted where there are pictures enough, and told where not.
+
+The curve of a weight is the logistic, unless a free one (isotonic) is better on pictures that neither was
+fitted to.
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from scipy import optimize
 
 from iqa_cli.calibration import HIGHEST, LOWEST, Calibration
+from iqa_cli.evaluation.conformal import FOLDS, Ints, group_folds
 from iqa_cli.evaluation.correlation import Floats, logistic4
 
 #: Fewer pictures than these fit no curve. Simulated (opinions spread 0.17, outputs off by 0.06 to 0.1 and on
@@ -23,6 +29,89 @@ LEAST_SPREAD = 0.1
 
 _PLAIN: dict[str, Any] = {"kind": "linear", "slope": 100.0, "intercept": 0.0}
 _MOVED = "a line through the mean output and the mean opinion"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A calibration, and why it is this one.
+
+    Attributes:
+        values: The map, for the card.
+        remark: A sentence where no curve was fitted; None where one was.
+        rmse: Curve -> its error in points on left-out folds of groups; empty where none was fitted.
+    """
+
+    values: dict[str, Any]
+    remark: str | None
+    rmse: dict[str, float] = field(default_factory=dict)
+
+
+def choose_calibration(
+    raw: Floats, mos: Floats, groups: Ints, start: Mapping[str, Any] | None = None
+) -> Chosen:
+    """The map from pooled outputs to points: `fit_calibration`'s, or an isotonic one where that is better.
+
+    Where the logistic could be fitted, it is compared with `fit_isotonic` on ten folds of whole groups: the
+    isotonic map is taken where its mean squared error is the lower one by more than one standard error of
+    the difference over groups.
+
+    Args:
+        raw, mos, start: As of `fit_calibration`.
+        groups: [n] codes; pictures of one group are not independent.
+    """
+    values, remark = fit_calibration(raw, mos, start)
+    if remark is not None:
+        return Chosen(values, remark)
+    if len(np.unique(groups)) < MIN_TO_FIT:
+        return Chosen(values, None)
+    logistic = _left_out(lambda x, y: fit_calibration(x, y, start)[0], raw, mos, groups)
+    isotonic = _left_out(fit_isotonic, raw, mos, groups)
+    rmse = {
+        name: round(float(np.sqrt(np.mean(errors))), 3)
+        for name, errors in (("logistic", logistic), ("isotonic", isotonic))
+    }
+    gained = np.bincount(np.unique(groups, return_inverse=True)[1], weights=logistic - isotonic)
+    if gained.sum() <= np.sqrt(np.sum((gained - gained.mean()) ** 2)):
+        return Chosen(values, None, rmse)
+    free = fit_isotonic(raw, mos)
+    return Chosen(free if _sensible(free, raw, mos) else values, None, rmse)
+
+
+def fit_isotonic(raw: Floats, mos: Floats) -> dict[str, Any]:
+    """The rising map of least squares, by straight lines through the middles of its steps (centred isotonic
+    regression: Oron and Flournoy, Statistics in Biopharmaceutical Research 9, 2017), so that it tells apart
+    what the steps would not. Beyond the first and last it goes on with the slope of the straight line of
+    least squares, down to 0 and up to 100.
+
+    Args:
+        raw: [n] pooled outputs, not all the same.
+        mos: [n] MOS, 0 to 1.
+    """
+    outputs, place, counts = np.unique(raw, return_inverse=True, return_counts=True)
+    means = np.bincount(place, weights=100 * mos) / counts
+    found = optimize.isotonic_regression(means, weights=counts)
+    steps = np.repeat(np.arange(len(found.blocks) - 1), np.diff(found.blocks))
+    x = np.bincount(steps, weights=counts * outputs) / np.bincount(steps, weights=counts)
+    y = np.clip(found.x[found.blocks[:-1]], LOWEST, HIGHEST)
+    slope = max(float(np.polyfit(raw, 100 * mos, 1)[0]), 1.0)
+    before, behind = x[0] - (y[0] - LOWEST) / slope, x[-1] + (HIGHEST - y[-1]) / slope
+    if before < x[0]:
+        x, y = np.append(before, x), np.append(LOWEST, y)
+    if behind > x[-1]:
+        x, y = np.append(x, behind), np.append(y, HIGHEST)
+    return {"kind": "isotonic", "x": [float(value) for value in x], "y": [float(value) for value in y]}
+
+
+def _left_out(
+    fit: Callable[[Floats, Floats], dict[str, Any]], raw: Floats, mos: Floats, groups: Ints
+) -> Floats:
+    """[n] squared errors in points, of each picture by the map fitted without its fold."""
+    folds, errors = group_folds(groups), np.empty(len(raw))
+    for fold in range(FOLDS):
+        left = folds == fold
+        points = Calibration.from_dict(fit(raw[~left], mos[~left]))(raw[left])
+        errors[left] = (points - 100 * mos[left]) ** 2
+    return errors
 
 
 def fit_calibration(
