@@ -27,6 +27,7 @@ Examples:
   iqa data synth --from ../shared/data/pristine --part train --out synth/
   iqa data synth --from my-photos/ --out synth/ --types jpeg,webp --size 0
   iqa train mfenet --data csv --root synth/ --range 0 1 --choose-share 0.1
+  iqa data synth --from my-photos/ --out pool/ --pictures-only --levels 1,3,5
 
 \b
 Every photograph with every type of distortion at every level, and a copy of
@@ -39,7 +40,8 @@ parts go into the column split.
 The column mos is a pseudo-MOS of 0 to 1 from five full-reference metrics,
 each of which has a column of its own: no person has rated these pictures.
 1 is the reference itself, 0.5 is better than half of the distorted pictures
-that the scale was made of.
+that the scale was made of. --pictures-only leaves it and the metrics out,
+for a tenth of the time: a pool for iqa gmad, which needs no labels.
 
 \b
 The same command goes on after a break. The same seed gives the same files,
@@ -81,6 +83,9 @@ def synth(
             min=0, help="Side: the shorter side is reduced to it and the centre cut out; 0 for as they are."
         ),
     ] = 384,
+    pictures_only: Annotated[
+        bool, typer.Option("--pictures-only", help="Make no metrics and no pseudo-MOS.")
+    ] = False,
     limit: Annotated[
         int | None, typer.Option(min=1, help="At most so many photographs, spread evenly over the list.")
     ] = None,
@@ -105,7 +110,8 @@ def synth(
         if 0 < size < MIN_SIDE:
             raise UsageError(f"--size: {size} is too small", hint=f"from {MIN_SIDE}, or 0")
         chosen = parse_types(types, tuple(DISTORTIONS), TYPES)
-        settings = Settings(seed, size, image_format.value, chosen, _levels(levels, LEVELS))
+        every = _levels(levels, LEVELS)
+        settings = Settings(seed, size, image_format.value, chosen, every, not pictures_only)
         check_place(origin, out)
         sources = find_sources(origin, part, limit)
         processes = workers or default_workers()
@@ -206,6 +212,8 @@ def _report(summary: Summary, out: Path) -> Iterator[str]:
     if any(summary.splits):
         parts = (f"{printable(name) or 'none'} {n:,}" for name, n in sorted(summary.splits.items()))
         yield f"split: {', '.join(parts)}"
+    if not summary.mos_by_level:
+        return
     yield ""
     yield f"{'level':<10}{'lowest':>8}{'mean':>8}{'highest':>9}   pseudo-MOS, of metrics and not of people"
     for level, (low, mean, high) in summary.mos_by_level.items():

@@ -1,4 +1,5 @@
-"""Synthetic databases: every photograph with every distortion at every level, measured and labelled.
+"""Synthetic databases: every photograph with every distortion at every level, measured and labelled, or the
+pictures alone.
 
 The labels are a pseudo-MOS made of full-reference metrics (`iqa_cli.datasets.synth_map`), which no person has
 given. The folder is read as a database of `iqa_cli.datasets.csvfile`: `labels.csv` beside `images/`.
@@ -30,6 +31,7 @@ WHAT = (
     "A synthetic database made by iqa data synth. mos is a pseudo-MOS of 0 to 1, higher is better, computed "
     "from full-reference metrics; no person has rated these pictures."
 )
+_WHAT_BARE = "Pictures made by iqa data synth. Nothing has measured or rated them."
 _PACKAGES = ("torch", "numpy", "opencv-python", "pillow")
 
 
@@ -166,18 +168,23 @@ def _pool(workers: int, context: Any) -> Iterator[ProcessPoolExecutor]:
 
 def _record(sources: Sequence[Source], settings: Settings, command: str) -> dict[str, Any]:
     """What `synth.json` says from the start."""
-    maps, origin = shipped_map()
-    return {
+    record = {
         "format": 1,
-        "what": WHAT,
+        "what": WHAT if settings.measured else _WHAT_BARE,
         "command": command,
         "settings": settings.to_dict(),
         "sources": {"photographs": len(sources), "hash": list_hash(sources)},
         "made_with": {
             "iqa": __version__,
-            "piq": library_version(),
+            **({"piq": library_version()} if settings.measured else {}),
             **{name: _version(name) for name in _PACKAGES},
         },
+    }
+    if not settings.measured:
+        return record
+    maps, origin = shipped_map()
+    return {
+        **record,
         "scale": {"hash": origin["hash"]},
         "scale_origin": {key: value for key, value in origin.items() if key != "hash"},
         "scale_map": maps.to_dict(),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from iqa_cli.datasets.synth_check import LevelOrder, check_levels
 from iqa_cli.datasets.synth_folder import LABELS, SynthFolder
@@ -19,6 +20,8 @@ from iqa_cli.datasets.synth_task import Settings
 from iqa_cli.evaluation.full_reference import DECIMALS, METRICS
 
 COLUMNS = ("image", "mos", "ref", "group", "distortion", "level", "split", *METRICS)
+#: Of these, what there is of pictures that nothing has measured.
+BARE_COLUMNS = tuple(name for name in COLUMNS if name not in ("mos", *METRICS))
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class Summary:
         photographs: Sources that are in it.
         skipped: Name of a source that could not be used -> why.
         splits: Part -> pictures; "" for none.
-        mos_by_level: Level (0 for the references) -> lowest, mean and highest pseudo-MOS.
+        mos_by_level: Level (0 for the references) -> lowest, mean and highest pseudo-MOS; empty where nothing
+            was measured.
         order: Column ("mos" or a metric) -> type or "all" -> order of the levels.
     """
 
@@ -62,16 +66,18 @@ def finish(
         DatasetError: The disk is full, or the like.
     """
     rows = _rows(sources, settings, entries)
-    place.write(LABELS, _table(rows))
-    levels, scores = np.array([row["level"] or 0 for row in rows]), np.array([row["mos"] for row in rows])
-    groups = {int(level): scores[levels == level] for level in np.unique(levels)}
+    place.write(LABELS, _table(rows, COLUMNS if settings.measured else BARE_COLUMNS))
+    groups: dict[int, NDArray[np.float64]] = {}
+    if settings.measured:
+        levels, scores = np.array([row["level"] or 0 for row in rows]), np.array([row["mos"] for row in rows])
+        groups = {int(level): scores[levels == level] for level in np.unique(levels)}
     summary = Summary(
         pictures=len(rows),
         photographs=len(sources),
         skipped=dict(skipped),
         splits=dict(Counter(row["split"] for row in rows)),
         mos_by_level={k: (float(v.min()), float(v.mean()), float(v.max())) for k, v in groups.items()},
-        order=_order(rows),
+        order=_order(rows) if settings.measured else {},
     )
     place.write_record(
         complete=not skipped,
@@ -108,6 +114,8 @@ def _rows(
                 {"image": row["image"], "distortion": kind, "level": row["level"], **origin, **row["metrics"]}
                 for row in entries[source.key, kind]["rows"]
             ]
+    if not settings.measured:
+        return rows
     maps, _ = shipped_map()
     scores = maps({name: [row[name] for row in rows] for name in METRICS})
     return [{**row, "mos": score} for row, score in zip(rows, scores.tolist(), strict=True)]
@@ -121,9 +129,9 @@ def _order(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, LevelOrder]]:
     return check_levels(refs, kinds, levels, columns)
 
 
-def _table(rows: Sequence[dict[str, Any]]) -> str:
+def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, COLUMNS, restval="", lineterminator="\n")
+    writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
     writer.writeheader()
     for row in rows:
         shown = {key: f"{value:.{DECIMALS}f}" for key, value in row.items() if key in METRICS}

@@ -45,6 +45,7 @@ class Settings:
         image_format: Key of `FORMATS`.
         types: Distortions.
         levels: Levels of each, growing.
+        measured: Whether metrics compare each with its reference, for the labels.
     """
 
     seed: int
@@ -52,10 +53,14 @@ class Settings:
     image_format: str
     types: tuple[str, ...]
     levels: tuple[int, ...]
+    measured: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
+        values = {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
+        if self.measured:  # what databases of before it could be switched off say too
+            del values["measured"]
+        return values
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ def perform(task: Task, settings: Settings, folder: Path) -> Outcome:
     """
     try:
         with single_thread():
-            image, sha256, reference = _photograph(task.source, settings.size)
+            image, sha256, reference = _photograph(task.source, settings)
             return Outcome(task, sha256, tuple(_rows(task, settings, folder, image, reference)))
     except ImageError as error:
         return Outcome(task, skipped=error.message)
@@ -143,30 +148,31 @@ def start_worker() -> None:
     threading.Thread(target=watch, args=(parent.sentinel,), daemon=True).start()
 
 
-_last: tuple[Source, int, NDArray[np.uint8], str, Reference] | None = None
+_last: tuple[Source, int, bool, NDArray[np.uint8], str, Reference | None] | None = None
 
 
-def _photograph(source: Source, size: int) -> tuple[NDArray[np.uint8], str, Reference]:
+def _photograph(source: Source, settings: Settings) -> tuple[NDArray[np.uint8], str, Reference | None]:
     """Decode, unless it is the photograph of the task before."""
     global _last
-    if _last is None or _last[:2] != (source, size):
-        image, sha256 = prepare(source, size)
-        _last = (source, size, image, sha256, Reference(image))
-    return _last[2:]
+    wanted = (source, settings.size, settings.measured)
+    if _last is None or _last[:3] != wanted:
+        image, sha256 = prepare(source, settings.size)
+        _last = (*wanted, image, sha256, Reference(image) if settings.measured else None)
+    return _last[3:]
 
 
 def _rows(
-    task: Task, settings: Settings, folder: Path, image: NDArray[np.uint8], reference: Reference
+    task: Task, settings: Settings, folder: Path, image: NDArray[np.uint8], reference: Reference | None
 ) -> list[dict[str, Any]]:
     ending = settings.image_format
     if task.kind is None:
         name = f"{task.source.key}/{REFERENCE}.{ending}"
         size = _write(folder / "images" / name, image, ending)
-        return [{"image": name, "level": None, "bytes": size, "metrics": IDENTICAL}]
+        return [{"image": name, "level": None, "bytes": size, "metrics": IDENTICAL if reference else {}}]
     rows = []
     for level in settings.levels:
         made = distort(image, task.kind, level, generator(settings.seed, task.source, task.kind))
-        metrics = reference.compare(made)
+        metrics = reference.compare(made) if reference else {}
         name = f"{task.source.key}/{task.kind}_{level}.{ending}"
         size = _write(folder / "images" / name, made, ending)
         rows.append({"image": name, "level": level, "bytes": size, "metrics": metrics})

@@ -116,6 +116,38 @@ def test_the_record_says_how_it_was_made_and_what_the_label_is_not(
     assert all(0 <= float(row[name]) <= 1 for row in rows for name in METRICS)
 
 
+def test_pictures_only_are_the_same_pictures_and_need_no_metrics(
+    iqa: Iqa, synth: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = [*FEW, "--part", "val"]
+    assert synth(*few).code == 0
+    labelled = files(tmp_path / "out")
+    refused = synth(*few, "--pictures-only")
+    assert refused.code == 2
+    assert "measured" in refused.err
+    shutil.rmtree(tmp_path / "out")
+
+    def none() -> str:
+        raise AssertionError("asked for the library of metrics")
+
+    monkeypatch.setattr("iqa_cli.evaluation.full_reference._functions", none)
+    monkeypatch.setattr("iqa_cli.datasets.synth.library_version", none)
+    made = synth(*few, "--pictures-only")
+    assert made.code == 0, made.err
+    assert "MOS" not in made.out.decode()
+    bare = files(tmp_path / "out")
+    table = bare.pop("labels.csv").decode().splitlines()
+    assert bare == {name: data for name, data in labelled.items() if name != "labels.csv"}
+    assert table[:2] == [
+        "image,ref,group,distortion,level,split",
+        "palace/reference.png,palace/reference.png,palace/reference.png,,,val",
+    ]
+    assert "rated" in json.loads((tmp_path / "out" / "synth.json").read_text())["what"]
+    measured = iqa("eval", "--dataset", "csv", "--root", tmp_path / "out", "--baseline", "laplacian")
+    assert measured.code == 4
+    assert "needs the columns image and mos" in measured.err
+
+
 def test_ctrl_c_with_two_processes_is_one_line_and_the_same_command_goes_on(
     iqa: Iqa, synth: Callable[..., Result], pristine: Path, whole: dict[str, bytes], tmp_path: Path
 ) -> None:
