@@ -39,7 +39,8 @@ the defender is falsified; where they see nothing, the attacker is.
 \b
 A model is a weight, a baseline (brisque, niqe, piqe, laplacian) or a file
 of scores: CSV with the columns path and score, or JSON; NAME=FILE names it.
-The pool is a folder, a part of a database, or the pictures that the first
+The pool is a folder (with labels.csv as iqa data synth writes it, also the
+references are known), a part of a database, or the pictures that the first
 file of scores names. Scores are put on a common scale first: ranks, or
 with --scale logistic the curve fitted to the opinions of the pool.
 
@@ -120,6 +121,10 @@ def gmad(
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Leave out pictures that a weight has met in training.")
     ] = False,
+    unseen_by: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WEIGHT", help="The same for this weight, of which a file has the scores."),
+    ] = None,
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Leave out pictures without a score, and say so.")
     ] = False,
@@ -190,6 +195,7 @@ def gmad(
             scale=scale_range,
             lower_is_better=tuple(lower_is_better or ()),
             held_out=held_out,
+            unseen_by=tuple(unseen_by or ()),
             allow_missing=allow_missing,
             device=device.value,
             threads=threads,

@@ -5,21 +5,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import compress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.eval_lineup import Lineup, line_up
 from iqa_cli.cli.eval_scores import from_files, score
-from iqa_cli.cli.eval_tasks import Task, check_held_out, meet
+from iqa_cli.cli.eval_tasks import Task
+from iqa_cli.cli.gmad_unseen import hold_out, weights_to_ask
 from iqa_cli.errors import ImageError, UsageError
-from iqa_cli.text import count, one_line
+from iqa_cli.text import one_line
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from iqa_cli.evaluation.correlation import Floats
     from iqa_cli.evaluation.scorefile import ScoreFile
     from iqa_cli.gmad.pool import Pool
@@ -40,6 +37,7 @@ class PoolOptions:
     scale: tuple[float, float] | None = None
     lower_is_better: tuple[str, ...] = ()
     held_out: bool = False
+    unseen_by: tuple[str, ...] = ()
     allow_missing: bool = False
     device: str = "auto"
     threads: int | None = None
@@ -91,9 +89,8 @@ def read_pool(models: Models, options: PoolOptions, env: Environment) -> tuple[P
         IqaError: There is no picture, or one has no score, and `allow_missing` is not given. Of a folder a
             picture that cannot be scored is left out and counted.
     """
-    lineup = models.lineup.with_seen(env) if options.held_out else models.lineup
-    if options.held_out:
-        check_held_out(lineup)
+    lineup = models.lineup
+    asked = weights_to_ask(lineup, options.held_out, options.unseen_by, env)
     tasks, source, lenient = _tasks(lineup, options, env)
     missing = options.allow_missing or lenient
     for task in tasks if lineup.need_pictures and not missing else ():
@@ -106,13 +103,19 @@ def read_pool(models: Models, options: PoolOptions, env: Environment) -> tuple[P
     with warnings.catch_warnings():
         if not env.debug:
             warnings.simplefilter("ignore")
-        return _scored(tasks, source, lineup, files, models, options, missing, env)
+        notes: dict[str, Any] = {}
+        if asked.weights:
+            tasks, files, notes["held_out"] = hold_out(tasks, files, asked, missing, env)
+        pool, failed = _scored(tasks, source, files, models, options, missing, env)
+    if options.datasets and _is_synthetic(options):
+        env.note("the opinions of csv are a pseudo-MOS of metrics (synth.json): nobody has given them")
+        notes["pseudo_mos"] = True
+    return replace(pool, notes=notes), failed
 
 
 def _scored(
     tasks: Sequence[Task],
     source: str,
-    lineup: Lineup,
     files: Sequence[dict[str, Floats]],
     models: Models,
     options: PoolOptions,
@@ -123,22 +126,7 @@ def _scored(
 
     from iqa_cli.gmad.pool import pool_of
 
-    kept = [np.ones(len(task.part), bool) for task in tasks]
-    if options.held_out:
-        met = [meet(task, lineup, missing, env) for task in tasks]
-        for flags, task in zip(kept, met, strict=True):
-            for known in (*task.met.values(), *task.near.values()):
-                flags &= ~known
-        dropped = sum(int((~flags).sum()) for flags in kept)
-        total = sum(len(flags) for flags in kept)
-        env.note(f"{dropped:,} of {count(total, 'picture')} left out as met in training")
-        tasks = [_only(task, flags) for task, flags in zip(met, kept, strict=True)]
-        files = [
-            {name: values[flags] for name, values in found.items()}
-            for found, flags in zip(files, kept, strict=True)
-        ]
-        if not sum(len(task.part) for task in tasks):
-            raise UsageError("the pool is empty: every picture was met in training")
+    lineup = models.lineup
     group = None
     if lineup.weights:
         from iqa_cli.scoring.scorer import load_many
@@ -184,7 +172,7 @@ def _tasks(lineup: Lineup, options: PoolOptions, env: Environment) -> tuple[list
         for line in inputs.notes():
             env.note(line)
         where = ", ".join(map(one_line, options.folders[:3])) + (", ..." if len(options.folders) > 3 else "")
-        return [_task("pool", names, Path())], where, True
+        return [_task("pool", names, Path(), options.folders)], where, True
     if not lineup.files:
         raise UsageError(
             "there is no pool: give a folder of pictures, a --dataset, or models as files of scores",
@@ -208,15 +196,28 @@ def _of_databases(options: PoolOptions) -> list[Task]:
     return tasks
 
 
-def _task(source: str, names: Sequence[str], base: Path) -> Task:
-    """Pictures without opinions, as a part of a database that has none."""
+def _task(source: str, names: Sequence[str], base: Path, folders: Sequence[str] = ()) -> Task:
+    """Pictures without opinions, as a part of a database that has none; of folders that have a table of them,
+    with their references."""
     from iqa_cli.datasets.record import Database, ImageRecord
     from iqa_cli.evaluation.part import part_of
+    from iqa_cli.gmad.labelled import with_references
 
     unknown = float("nan")
     records = tuple(ImageRecord(base / name, name, unknown, unknown, group=name) for name in names)
+    for folder in folders:
+        records = with_references(records, Path(folder))
     database = Database(source, records, 0.0, 100.0)
     return Task(database, records, part_of(source, "all", records))
+
+
+def _is_synthetic(options: PoolOptions) -> bool:
+    """Whether the csv is a database of `iqa data synth`."""
+    from iqa_cli.datasets.synth_folder import RECORD
+    from iqa_cli.training.sources import given_roots
+
+    root = given_roots(options.datasets, options.roots).get("csv")
+    return root is not None and _is_file((root if root.is_dir() else root.parent) / RECORD)
 
 
 def _base(file: ScoreFile) -> Path:
@@ -225,16 +226,6 @@ def _base(file: ScoreFile) -> Path:
     beside = Path(file.source).parent
     here = any(_is_file(Path(name)) for name in some)
     return beside if not here and any(_is_file(beside / name) for name in some) else Path()
-
-
-def _only(task: Task, kept: NDArray[np.bool_]) -> Task:
-    return replace(
-        task,
-        records=tuple(compress(task.records, kept)),
-        part=task.part.only(kept),
-        met={},
-        near={},
-    )
 
 
 def _kind(entry: str, baselines: Sequence[str]) -> str:

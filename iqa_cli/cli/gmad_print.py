@@ -76,6 +76,13 @@ def verdict_rows(rows: Sequence[Row], unit: str) -> list[list[str]]:
     return cells
 
 
+def question(competition: Competition) -> str:
+    """What is asked of the opinions that are known, with a word where they are none of people."""
+    if competition.settings.get("pseudo_mos"):
+        return "Does the pseudo-MOS, which is of metrics and not of people, see what the attacker sees?"
+    return "Do opinions (MOS) see what the attacker sees?"
+
+
 def fallen(row: Row) -> str:
     """The model that is falsified, by its name."""
     names = {"defender": row.defender, "attacker": row.attacker}

@@ -77,7 +77,8 @@ def _mined(
 
     refuse = NearDuplicates(pool)
     competition = compete(pool, settings, refuse=refuse, note=env.note, facts=_facts(models))
-    competition = replace(competition, settings={**competition.settings, "command": options.command})
+    record = {**competition.settings, **pool.notes, "command": options.command}
+    competition = replace(competition, settings=record)
     if refuse.refused:
         env.note(f"{count(refuse.refused, 'pair')} passed over as near-duplicates")
     if options.output is not None:
@@ -110,7 +111,8 @@ def _asked(pool: Pool, competition: Competition, env: Environment) -> dict[str, 
     if not pool.files:
         raise UsageError(
             "--proxy: the files of the references are not known",
-            hint="it is for databases of distorted pictures that have their references",
+            hint="it is for databases of distorted pictures that have their references, and for folders "
+            "whose labels.csv has the column ref",
         )
     with progress_on(env, len(competition.mined)) as advance:
         votes = proxy_votes(competition, pool.files, advance)
@@ -200,7 +202,7 @@ def _print(competition: Competition, votes: dict[str, float], options: RunOption
             tops = [pair for pair in competition.mined if pair.rank == 1]
             write(env, None, thumbnails(tops).encode(env.stdout_encoding))
         for found, title, unit in (
-            (opinions, "Do opinions (MOS) see what the attacker sees?", "points"),
+            (opinions, show.question(competition), "points"),
             (proxy, PROXY, "of 5"),
         ):
             if found:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ class Pool:
         references: [n] undistorted pictures that they were made from, None where not known.
         groups: [n] pictures of one group are of one content, as a database says.
         files: Reference -> its file, where there is one.
+        notes: Further facts for the record.
     """
 
     source: str
@@ -39,6 +41,7 @@ class Pool:
     references: Sequence[str | None]
     groups: Sequence[str]
     files: Mapping[str, Path] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)

@@ -154,7 +154,7 @@ def test_a_database_gives_a_verdict_and_its_references_another(
     assert verdicts["b"]["share"] == 1
     assert verdicts["b"]["falsified"] == "b"
     proxies = {row["defender"]: row for row in found["proxy"]["rows"]}
-    assert proxies["b"]["falsified"] == "b"
+    assert proxies["b"]["share"] == 1
     assert "not opinions" in found["proxy"]["text"]
     table = iqa(*arguments)
     assert any("Do opinions (MOS) see" in line for line in table.lines)
@@ -162,6 +162,36 @@ def test_a_database_gives_a_verdict_and_its_references_another(
         pairs = json.loads(iqa(*arguments, "--content", content, "--format", "json").out)["pairs"]
         kept = {pair["first"]["reference"] == pair["second"]["reference"] for pair in pairs}
         assert kept == {same}
+
+
+def test_a_folder_with_a_table_has_references_and_metrics_are_not_called_people(
+    iqa: Iqa, tmp_path: Path, examples: Path
+) -> None:
+    (tmp_path / "photos").mkdir()
+    for name in ("dog.jpg", "cliffs.jpg", "palace.jpg", "lunch.jpg"):
+        shutil.copy(examples / name, tmp_path / "photos")
+    made = iqa(
+        *("data", "synth", "--from", tmp_path / "photos", "--out", tmp_path / "pool", "--size", 64),
+        *("--types", "jpeg,white_noise", "--levels", "2,4", "--workers", 1),
+    )
+    assert made.code == 0, made.err
+    rows = list(csv.DictReader((tmp_path / "pool" / "labels.csv").open()))
+    a = write_scores(tmp_path / "a.csv", {row["image"]: float(row["mos"]) for row in rows})
+    rng = np.random.default_rng(0)
+    b = write_scores(tmp_path / "b.csv", {row["image"]: rng.normal() for row in rows})
+    mining = ("gmad", "--a", a, "--b", b, "--level", "all", "--tolerance", 30, "--pairs", 3)
+    of_folder = json.loads(iqa(*mining, tmp_path / "pool", "--proxy", "--format", "json").out)
+    # Its opinions are no people's: they are not asked, and the metrics are only where they are asked for.
+    assert of_folder["opinions"] == []
+    assert {row["share"] for row in of_folder["proxy"]["rows"] if row["defender"] == "b"} == {1}
+    assert all(pair["first"]["reference"].endswith("reference.png") for pair in of_folder["pairs"])
+    kept = iqa(*mining, tmp_path / "pool", "--content", "different", "--format", "json")
+    assert all(
+        pair["first"]["reference"] != pair["second"]["reference"] for pair in json.loads(kept.out)["pairs"]
+    )
+    of_database = iqa(*mining, "--dataset", "csv", "--root", tmp_path / "pool", "--split", "all")
+    assert "nobody has given them" in of_database.err
+    assert any("of metrics and not of people" in line for line in of_database.lines)
 
 
 def test_a_folder_is_scored_once_and_becomes_a_competition(
@@ -221,6 +251,19 @@ def test_a_folder_is_scored_once_and_becomes_a_competition(
     )
     assert held.code == 0
     assert json.loads(held.out)["pool"]["images"] <= 11
+    # Of a file of its scores too, where the weight is named; the record says what was compared.
+    files = ("--a", out / "scores-mfenet.csv", "--b", out / "scores-second.csv", folder, "--allow-missing")
+    unseen = iqa(
+        *("gmad", *files, "--unseen-by", second),
+        *("--level", "all", "--pairs", 1, "--tolerance", 50, "--format", "json"),
+    )
+    assert unseen.code == 0, unseen.err
+    found = json.loads(unseen.out)
+    compared = found["settings"]["held_out"]
+    assert (compared["pictures"], compared["not_compared"]) == (17, 1)
+    assert compared["weights"]["second"]["hashes"] == compared["weights"]["second"]["met"] == 5
+    assert found["pool"]["images"] == json.loads(held.out)["pool"]["images"]
+    assert f"{compared['left_out']} of 17 pictures left out as met in training by second" in unseen.err
     # Votes on these pairs would be lost.
     (out / "votes.sqlite").touch()
     refused = iqa("gmad", "--a", "mfenet", "--b", second, folder, "-o", out)
