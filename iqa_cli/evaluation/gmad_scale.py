@@ -58,7 +58,9 @@ class Agreement:
         agreed: Of these, the ones where the picture that the attacker prefers has the better opinion.
         ties: Further pairs, of equal opinions.
         share: agreed / pairs; None without pairs.
-        low, high: 95 % interval of the share: Wilson's (JASA 22, 1927), pairs being independent.
+        low, high: 95 % interval of the share, pairs being independent: the exact one (Clopper and Pearson,
+            Biometrika 26, 1934), so that at most one verdict in twenty on a model that only guesses is wrong,
+            however few pairs there are. Fewer than six decide nothing.
         difference: Mean of opinion of first minus that of second, in points, ties included; None without.
     """
 
@@ -93,5 +95,5 @@ def agreement(differences: Sequence[float | None] | Floats, level: float = 0.95)
     mean = float(values.mean()) if len(values) else None
     if not pairs:
         return Agreement(0, 0, ties, difference=mean)
-    interval = stats.binomtest(agreed, pairs).proportion_ci(level, method="wilson")
+    interval = stats.binomtest(agreed, pairs).proportion_ci(level, method="exact")
     return Agreement(pairs, agreed, ties, agreed / pairs, float(interval.low), float(interval.high), mean)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from iqa_cli.evaluation.gmad_scale import agreement, at_level, fitted, ranks
 
@@ -40,8 +41,16 @@ def test_agreement_counts_pairs_that_differ() -> None:
     assert (found.pairs, found.agreed, found.ties, found.difference) == (3, 2, 1, 3.0)
     assert agreement([]).verdict == agreement([0.0]).verdict == "unknown"
     assert agreement([1.0, -1.0] * 10).verdict == "neither"
-    # Wilson's interval of 10 of 10 is [1 / (1 + z^2 / 10), 1] with z = 1.96.
+    # Of 10 of 10 the exact interval begins where ten of ten have a chance of 2.5 %.
     sure = agreement([1.0] * 10)
-    assert sure.low == pytest.approx(1 / (1 + 1.959964**2 / 10), abs=1e-5)
+    assert sure.low == pytest.approx(0.025 ** (1 / 10), abs=1e-5)
     assert sure.verdict == "defender"
     assert agreement([-1.0] * 10).verdict == "attacker"
+
+
+def test_a_model_that_guesses_is_falsified_in_one_case_of_twenty_at_most() -> None:
+    for pairs in range(1, 40):
+        verdicts = [agreement([1.0] * won + [-1.0] * (pairs - won)).verdict for won in range(pairs + 1)]
+        falsified = np.array([verdict in ("defender", "attacker") for verdict in verdicts])
+        assert stats.binom.pmf(np.arange(pairs + 1), pairs, 0.5)[falsified].sum() <= 0.05
+        assert falsified.any() == (pairs >= 6)
