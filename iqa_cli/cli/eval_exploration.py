@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.eval_columns import aligned, csv_text, interval, markdown, number, page
+from iqa_cli.cli.eval_folder import Scored, find, tell_left_out
 from iqa_cli.cli.eval_seen import seen_of
-from iqa_cli.cli.interrupt import second_interrupt_exits
+from iqa_cli.cli.interrupt import computing
 from iqa_cli.cli.output import Output
 from iqa_cli.cli.progress import counted
 from iqa_cli.errors import UsageError
-from iqa_cli.text import count, one_line, printable
+from iqa_cli.text import count, printable
 
 if TYPE_CHECKING:
     from iqa_cli.evaluation.exploration import Explored
@@ -37,6 +37,7 @@ def explore(
     models: Sequence[str],
     others: Mapping[str, Other] | None = None,
     types: str | None = None,
+    part: str | None = None,
     limit: int | None = None,
     size: int = 384,
     seed: int = 0,
@@ -53,7 +54,8 @@ def explore(
         models: Weights; may be empty where there are `others`.
         others: Further scorers by name; see `iqa_cli.exploring.Other`.
         types: Distortions as "jpeg,webp", "all" for all 27, None for the four of the paper.
-        limit: At most so many photographs, spread evenly over the folder.
+        part: Only the photographs of this part of `sources.csv`.
+        limit: At most so many of them, spread evenly over the folder.
         size: Side of the pictures; 0 for the photographs' own size.
         seed: Of everything random.
         allow_missing: Leave out photographs that cannot be scored.
@@ -63,13 +65,9 @@ def explore(
     Raises:
         IqaError: Wrong usage, no photographs, a photograph or weight that cannot be used; one line.
     """
-    from iqa_cli.datasets.synth_sources import find_sources
-    from iqa_cli.weights import find_several
-
-    # Whatever can be wrong is found before torch is imported.
-    sources = find_sources(folder, limit=limit)
-    found = find_several(models) if models or not others else []
-    seen = {card.name: seen_of(path, card, env) for path, card in found}
+    scored = find(folder, models, others, part=part, limit=limit)
+    sources = scored.sources
+    seen = {card.name: seen_of(path, card, env) for path, card in scored.weights}
     from iqa_cli.evaluation.exploration import explore as tests
     from iqa_cli.evaluation.full_reference import MIN_SIDE
     from iqa_cli.exploring import Design, score_ladders
@@ -81,24 +79,21 @@ def explore(
         f"{count(len(sources), 'photograph')}, {count(len(design.types), 'type')} of distortion at "
         f"{count(len(design.levels), 'level')}: {count(len(sources) * design.pictures, 'picture')}"
     )
-    with second_interrupt_exits(), warnings.catch_warnings():
-        if not env.debug:
-            warnings.simplefilter("ignore")
+    with computing(env):
         group = None
-        if found:
+        if scored.weights:
             from iqa_cli.scoring.scorer import load_many
 
-            group = load_many([path for path, _ in found], device=device, threads=threads)
+            group = load_many(scored.paths, device=device, threads=threads)
         with counted(env, len(sources) * design.pictures) as advance:
             explored = score_ladders(
-                sources, design, group, others, allow_missing=allow_missing, advance=advance
+                sources, design, group, scored.others, allow_missing=allow_missing, advance=advance
             )
         met = _met(explored, seen)
         figures = {name: tests(ladders) for name, ladders in explored.ladders.items()}
-    for name, reason in explored.failures.items():
-        env.note(f"{one_line(name)}: left out: {reason}")
+    tell_left_out(explored.failures, env)
     show = {"table": _table, "markdown": _markdown, "csv": _csv, "json": _json}[form]
-    Output(env, None).write(show(folder, design, figures, met, explored))
+    Output(env, None).write(show(scored, design, figures, met, explored))
 
 
 def _types(text: str | None) -> tuple[str, ...]:
@@ -132,10 +127,10 @@ def _met(explored: Exploration, seen: Mapping[str, Seen | None]) -> _Met:
     return met
 
 
-def _title(folder: Path, design: Design, explored: Exploration) -> str:
+def _title(scored: Scored, design: Design, explored: Exploration) -> str:
     side = f"{design.size} pixels a side" if design.size else "full size"
     return (
-        f"{one_line(folder)}: {count(len(explored.sources), 'photograph')}, "
+        f"{scored.title}: {count(len(explored.sources), 'photograph')}, "
         f"{count(len(design.types), 'type')} at {count(len(design.levels), 'level')}, {side}, "
         f"seed {design.seed}"
     )
@@ -195,18 +190,18 @@ def _notes(figures: _Figures, met: _Met, explored: Exploration) -> list[str]:
     return lines
 
 
-def _table(folder: Path, design: Design, figures: _Figures, met: _Met, explored: Exploration) -> bytes:
-    title = _title(folder, design, explored)
+def _table(scored: Scored, design: Design, figures: _Figures, met: _Met, explored: Exploration) -> bytes:
+    title = _title(scored, design, explored)
     return page(title, aligned(_cells(figures, met)), _notes(figures, met, explored))
 
 
-def _markdown(folder: Path, design: Design, figures: _Figures, met: _Met, explored: Exploration) -> bytes:
-    title = _title(folder, design, explored)
+def _markdown(scored: Scored, design: Design, figures: _Figures, met: _Met, explored: Exploration) -> bytes:
+    title = _title(scored, design, explored)
     notes = [line for note in _notes(figures, met, explored) for line in ("", note)]
     return page(title, ["", *markdown(_cells(figures, met))], notes)
 
 
-def _csv(folder: Path, design: Design, figures: _Figures, met: _Met, explored: Exploration) -> bytes:
+def _csv(scored: Scored, design: Design, figures: _Figures, met: _Met, explored: Exploration) -> bytes:
     keys = ["model", "type", "photographs", "pictures"]
     for name in _FIGURES:
         keys += [name, f"{name}_low", f"{name}_high"]
@@ -221,7 +216,7 @@ def _csv(folder: Path, design: Design, figures: _Figures, met: _Met, explored: E
     return csv_text(keys, rows).encode("utf-8", "surrogateescape")
 
 
-def _json(folder: Path, design: Design, figures: _Figures, met: _Met, explored: Exploration) -> bytes:
+def _json(scored: Scored, design: Design, figures: _Figures, met: _Met, explored: Exploration) -> bytes:
     from iqa_cli.evaluation.exploration import differences
 
     models = []
@@ -230,7 +225,8 @@ def _json(folder: Path, design: Design, figures: _Figures, met: _Met, explored: 
         rows = [_values(row) for row in by_type]
         models.append({"model": name, **_values(whole), "seen": seen, "seen_near": near, "types": rows})
     document = {
-        "exploration": str(folder),
+        "exploration": str(scored.folder),
+        "part": scored.part,
         **asdict(design),
         "photographs": len(explored.sources),
         "left_out": explored.failures,

@@ -4,7 +4,6 @@ only when all else is known to be in order, and not at all where there is no wei
 from __future__ import annotations
 
 import shlex
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from iqa_cli.cli.context import Environment
 from iqa_cli.cli.eval_lineup import DEFAULT_MODEL, Lineup, line_up
 from iqa_cli.cli.eval_scores import from_files, score
 from iqa_cli.cli.eval_tasks import Task, check_held_out, hold_out, meet, read_tasks, tell_scale
-from iqa_cli.cli.interrupt import second_interrupt_exits
+from iqa_cli.cli.interrupt import computing
 from iqa_cli.cli.output import check_place, write
 from iqa_cli.errors import UsageError
 from iqa_cli.text import one_line
@@ -99,9 +98,7 @@ def run_eval(options: EvalOptions, env: Environment) -> None:
     tell_scale(tasks, options.scale, env)
     if options.held_out:
         check_held_out(lineup)
-    with second_interrupt_exits(), warnings.catch_warnings():
-        if not env.debug:
-            warnings.simplefilter("ignore")
+    with computing(env):
         tasks, columns = _scored(tasks, lineup, options, env)
         found = _measured(tasks, columns, lineup, options, env)
     # A weight alone is called as it was asked for: its name on the card may be that of another one.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.eval_columns import aligned, csv_text, markdown, number, page
-from iqa_cli.cli.interrupt import second_interrupt_exits
+from iqa_cli.cli.eval_folder import Scored, find, tell_left_out
+from iqa_cli.cli.interrupt import computing
 from iqa_cli.cli.output import Output
 from iqa_cli.cli.progress import counted
 from iqa_cli.text import count, one_line, printable
@@ -40,6 +40,7 @@ def stability(
     *,
     models: Sequence[str],
     others: Mapping[str, Other] | None = None,
+    part: str | None = None,
     limit: int | None = None,
     allow_missing: bool = False,
     form: str = "table",
@@ -53,7 +54,8 @@ def stability(
         folder: Pictures of any kind, sub-folders included.
         models: Weights; may be empty where there are `others`.
         others: Further scorers by name; see `iqa_cli.exploring.Other`. They move in units of their own.
-        limit: At most so many pictures, spread evenly over the folder.
+        part: Only the pictures of this part of `sources.csv`.
+        limit: At most so many of them, spread evenly over the folder.
         allow_missing: Leave out pictures of which not every variant can be scored.
         form: "table", "json", "csv" or "markdown".
         device, threads: As of `iqa_cli.load`.
@@ -61,36 +63,27 @@ def stability(
     Raises:
         IqaError: Wrong usage, no pictures, a picture or weight that cannot be used; one line.
     """
-    from iqa_cli.datasets.synth_sources import find_sources
-    from iqa_cli.weights import find_several
-
-    # Whatever can be wrong is found before torch is imported.
-    sources = find_sources(folder, limit=limit)
-    weights = [path for path, _ in find_several(models)] if models or not others else []
+    scored = find(folder, models, others, part=part, limit=limit)
     from iqa_cli.varying import rounds, score_variants
 
-    with second_interrupt_exits(), warnings.catch_warnings():
-        if not env.debug:
-            warnings.simplefilter("ignore")
-        with counted(env, rounds(sources)) as advance:
-            found = score_variants(
-                sources,
-                weights,
-                others,
-                device=device,
-                threads=threads,
-                allow_missing=allow_missing,
-                advance=advance,
-            )
-    for name, reason in found.failures.items():
-        env.note(f"{one_line(name)}: left out: {reason}")
+    with computing(env), counted(env, rounds(scored.sources)) as advance:
+        found = score_variants(
+            scored.sources,
+            scored.paths,
+            scored.others,
+            device=device,
+            threads=threads,
+            allow_missing=allow_missing,
+            advance=advance,
+        )
+    tell_left_out(found.failures, env)
     show = {"table": _table, "markdown": _markdown, "csv": _csv, "json": _json}[form]
-    Output(env, None).write(show(folder, found))
+    Output(env, None).write(show(scored, found))
 
 
-def _title(folder: Path, found: Stability) -> str:
+def _title(scored: Scored, found: Stability) -> str:
     left_out = f", {len(found.failures):,} left out" if found.failures else ""
-    return f"{one_line(folder)}: {count(found.pictures, 'picture')}{left_out}; points that scores move by"
+    return f"{scored.title}: {count(found.pictures, 'picture')}{left_out}; points that scores move by"
 
 
 def _cells(found: Stability) -> list[tuple[str, ...]]:
@@ -110,20 +103,20 @@ def _cells(found: Stability) -> list[tuple[str, ...]]:
     return cells
 
 
-def _table(folder: Path, found: Stability) -> bytes:
+def _table(scored: Scored, found: Stability) -> bytes:
     # The name of a picture, which may be long, ends a line and is aligned with nothing.
     cells = _cells(found)
     lines = aligned([row[:-1] for row in cells])
     return page(
-        _title(folder, found), [f"{line}  {row[-1]}".rstrip() for line, row in zip(lines, cells, strict=True)]
+        _title(scored, found), [f"{line}  {row[-1]}".rstrip() for line, row in zip(lines, cells, strict=True)]
     )
 
 
-def _markdown(folder: Path, found: Stability) -> bytes:
-    return page(_title(folder, found), ["", *markdown(_cells(found))])
+def _markdown(scored: Scored, found: Stability) -> bytes:
+    return page(_title(scored, found), ["", *markdown(_cells(found))])
 
 
-def _csv(folder: Path, found: Stability) -> bytes:
+def _csv(scored: Scored, found: Stability) -> bytes:
     keys = ("model", "change", "n_used", "n_total", "mean", "p95", "max", "bias", "worst")
     rows = [
         [name, *asdict(moved).values()] for name, movements in found.movements.items() for moved in movements
@@ -131,9 +124,10 @@ def _csv(folder: Path, found: Stability) -> bytes:
     return csv_text(keys, rows).encode("utf-8", "surrogateescape")
 
 
-def _json(folder: Path, found: Stability) -> bytes:
+def _json(scored: Scored, found: Stability) -> bytes:
     document = {
-        "stability": str(folder),
+        "stability": str(scored.folder),
+        "part": scored.part,
         "pictures": found.pictures,
         "left_out": found.failures,
         "models": [

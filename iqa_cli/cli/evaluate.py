@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
-from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.eval_lineup import DEFAULT_MODEL
 from iqa_cli.cli.eval_run import EvalOptions, run_eval
 from iqa_cli.cli.long_run import command_line, given_flags
-from iqa_cli.cli.output import write
 from iqa_cli.cli.score import Device
 from iqa_cli.errors import UsageError
 
@@ -40,7 +35,7 @@ and after the 4-parameter logistic fitted on this very part, RMSE after it,
 in points; outliers are the share that it misses by more than two standard
 deviations of the opinions, where the database has these. Signs are kept.
 95 % intervals resample groups (one reference, near-duplicates), not
-pictures. A picture that is missing or cannot be scored ends the run, since
+pictures; fewer than three groups have none. A picture that is missing or cannot be scored ends the run, since
 figures on fewer pictures would flatter, unless --allow-missing is given. A
 row of which no correlation is defined is a row of '-' (null in JSON).
 
@@ -71,7 +66,6 @@ _OF_DATABASES = {
     "dataset": "--dataset",
     "root": "--root",
     "split_file": "--split-file",
-    "split": "--split",
     "scale": "--range",
     "scores": "--scores",
     "lower_is_better": "--lower-is-better",
@@ -123,7 +117,9 @@ def evaluate(
     split: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="PART", help="Part to measure on, or NAME=PART; all for everything. Default: see above."
+            metavar="PART",
+            help="Part to measure on, or NAME=PART; all for everything. Default: see above. Of a folder: "
+            "a part of its sources.csv.",
         ),
     ] = None,
     scale: Annotated[
@@ -230,11 +226,13 @@ def evaluate(
     _check_alone(context, "--stability" if exploration is None else "--exploration")
     if exploration is not None:
         from iqa_cli.cli.eval_exploration import explore
+        from iqa_cli.cli.eval_folder import without_opinions
 
-        return _without_opinions(explore, folder, options, env, types=types, limit=limit)
+        return without_opinions(explore, folder, options, env, types=types, limit=limit)
+    from iqa_cli.cli.eval_folder import without_opinions
     from iqa_cli.cli.eval_stability import stability as move
 
-    return _without_opinions(move, folder, options, env, limit=limit)
+    return without_opinions(move, folder, options, env, limit=limit)
 
 
 def _check_alone(context: typer.Context, mode: str) -> None:
@@ -249,34 +247,6 @@ def _check_alone(context: typer.Context, mode: str) -> None:
             f"{mode} takes a folder and no opinions: {', '.join(mixed)} has no meaning beside it",
             hint="measure on databases in a run of its own",
         )
-
-
-def _without_opinions(
-    measure: Callable[..., None], folder: Path, options: EvalOptions, env: Environment, **further: Any
-) -> None:
-    """Run what prints to stdout itself, for a file through a buffer."""
-    from iqa_cli.baselines import baseline
-
-    found = {name: baseline(name) for name in options.baselines}
-    others = {
-        name: lambda rgb, known=known: known.oriented(known.score(rgb)) for name, known in found.items()
-    }
-    if len(others) < len(options.baselines):
-        raise UsageError("a --baseline is given twice")
-    models = options.models if options.models or others else (DEFAULT_MODEL,)
-    pages = io.BytesIO()
-    measure(
-        replace(env, stdout=pages),
-        folder,
-        models=models,
-        others=others,
-        allow_missing=options.allow_missing,
-        form=options.format,
-        device=options.device,
-        threads=options.threads,
-        **further,
-    )
-    write(env, options.output, pages.getvalue())
 
 
 evaluate.__doc__ = _HELP

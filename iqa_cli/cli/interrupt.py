@@ -1,4 +1,5 @@
-"""Ctrl-C: the first one ends the run in good order, a second one ends it at once."""
+"""Ctrl-C: the first one ends the run in good order, a second one ends it at once. And what surrounds a run in
+which networks compute."""
 
 from __future__ import annotations
 
@@ -6,9 +7,11 @@ import os
 import signal
 import socket
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from iqa_cli.cli.context import Environment
 from iqa_cli.errors import ExitCode
 
 
@@ -33,6 +36,15 @@ def second_interrupt_exits() -> Iterator[None]:
     finally:
         signal.set_wakeup_fd(previous)
         writer.close()
+
+
+@contextmanager
+def computing(env: Environment) -> Iterator[None]:
+    """`second_interrupt_exits`; and what libraries warn of, which is for programmers, is shown to them."""
+    with second_interrupt_exits(), warnings.catch_warnings():
+        if not env.debug:
+            warnings.simplefilter("ignore")
+        yield
 
 
 def _watch(reader: socket.socket) -> None:

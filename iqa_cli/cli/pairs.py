@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import os
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +14,7 @@ import typer
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.data_print import print_table, progress_on
-from iqa_cli.cli.interrupt import second_interrupt_exits
+from iqa_cli.cli.interrupt import computing
 from iqa_cli.cli.output import Output, check_place
 from iqa_cli.cli.score import Device
 from iqa_cli.errors import ExitCode, ImageError, UsageError
@@ -113,9 +112,7 @@ def pairs(
     from iqa_cli.training.matching import find_pairs, picture_features
     from iqa_cli.weights import load_network
 
-    with second_interrupt_exits(), warnings.catch_warnings():
-        if not env.debug:
-            warnings.simplefilter("ignore")
+    with computing(env):
         if threads is not None:
             torch.set_num_threads(threads)
         where = choose_device(device.value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import logging
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 from iqa_cli.cli.arrange import Sort, Tally, arrange
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.inputs import Inputs, gather, is_picture
-from iqa_cli.cli.interrupt import second_interrupt_exits
+from iqa_cli.cli.interrupt import computing
 from iqa_cli.cli.output import Output, OutputError, check_place
 from iqa_cli.cli.progress import Progress
 from iqa_cli.cli.sinks import CsvSink, Format, JsonLinesSink, JsonSink, Sink, TsvSink
@@ -123,11 +122,8 @@ def run_score(options: ScoreOptions, env: Environment) -> ExitCode:
             raise UsageError(f"{printable(options.output)} is the list, which the results would overwrite")
     tally = Tally(options.fail_below)
     progress = Progress(env, inputs.total)
-    with second_interrupt_exits(), warnings.catch_warnings():
-        if not env.debug:
-            # Warnings of libraries are for programmers.
-            warnings.simplefilter("ignore")
-        else:
+    with computing(env):
+        if env.debug:
             logging.basicConfig(stream=env.stderr, level=logging.INFO, format="%(message)s")
             logging.getLogger("iqa_cli").setLevel(logging.DEBUG)
         try:

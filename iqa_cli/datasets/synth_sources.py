@@ -62,8 +62,8 @@ def find_sources(folder: Path, part: str | None = None, limit: int | None = None
         found = _listed(folder)
     elif part is not None:
         raise UsageError(
-            f"--part: {one_line(folder)} has no sources.csv that would say what is in which part",
-            hint="leave --part out to take every picture of the folder",
+            f"{one_line(folder)} has no sources.csv that would say what is in part {part!r}",
+            hint="without a part every picture of the folder is taken",
         )
     else:
         found = [(name, folder / name, "") for name in _walk(folder)]

@@ -7,10 +7,9 @@ Percentile intervals of few groups are too narrow as well; they are widened as H
 Teachers Should Know About the Bootstrap, The American Statistician 69, 2015: expanded percentiles), so that
 their tails are those of Student's distribution. tests/evaluation/test_coverage.py holds what they cover.
 
-The error on the pictures of the fit is smaller than that of the best curve (`Logistic.flattery`), and the
-correlation after it greater: both intervals are moved by as much, that of the correlation as R^2 is adjusted
-in any regression. That of the error is made with the bootstrap's t; of 30 groups it still covers some 91 %
-only, of 10 groups 87 %, where those of the correlations keep their level.
+The correlation after the fit is greater on the pictures of the fit than that of the best curve on all
+(`Logistic.flattery`); its interval is moved by as much, as R^2 is adjusted in any regression. The error has
+an interval of its own (`iqa_cli.evaluation.error_interval`).
 """
 
 from __future__ import annotations
@@ -21,11 +20,14 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
+from iqa_cli.evaluation.error_interval import error_interval
 from iqa_cli.evaluation.influence import Floats
-from iqa_cli.evaluation.resample import Ints, Sample, resampled, studentised_error
+from iqa_cli.evaluation.resample import Ints, Sample, resampled
 
 #: Above so many pictures intervals are analytic; below, the two agree (tests/evaluation/test_bootstrap.py).
 BOOTSTRAP_MAX = 20_000
+#: Of two groups a resample is one of them or both: what such intervals cover is 60 to 70 %, not 95.
+MIN_GROUPS = 3
 #: Where fewer resamples than these lie beyond 0, p is that of their mean and deviation: counts are too vague.
 _COUNTED = 10
 
@@ -57,19 +59,19 @@ def intervals(
         method: By default as the number of pictures asks for (`method_for`).
 
     Returns:
-        Lower and upper bound by name. One that is not defined (in all resamples one value) is left out.
+        Lower and upper bound by name. One that is not defined (in all resamples one value; an error of too
+        few groups) is left out.
 
     Raises:
-        ValueError: There is only one group, of which nothing can be resampled; or a figure after the fit is
-            given, and the sample has none.
+        ValueError: There are fewer than `MIN_GROUPS` groups; or a figure after the fit is given, and the
+            sample has none.
     """
     groups = count_groups(sample.groups)
-    if groups < 2:
-        raise ValueError("an interval needs at least 2 groups of pictures")
+    if groups < MIN_GROUPS:
+        raise ValueError(f"an interval needs at least {MIN_GROUPS} groups of pictures")
     correlations = [name for name in values if name != "rmse"]
-    analytic = (method or method_for(len(sample.x))) == "analytic"
     found = {}
-    if analytic:
+    if (method or method_for(len(sample.x))) == "analytic":
         for name in correlations:
             found[name] = _of_correlation(values[name], sample.influence(name), sample.groups, level)
     else:
@@ -79,12 +81,11 @@ def intervals(
             if bounds is not None:
                 found[name] = bounds
     if "plcc_fitted" in found:
-        found["plcc_fitted"] = _adjusted(found["plcc_fitted"], values["plcc_fitted"], _flattery(sample))
+        flattery = sample.curve().flattery(sample.x, sample.y, sample.groups)
+        found["plcc_fitted"] = _adjusted(found["plcc_fitted"], values["plcc_fitted"], flattery)
     if "rmse" in values:
-        ts = None if analytic else studentised_error(sample, resamples=resamples, seed=seed)
-        bounds = _of_error(values["rmse"], sample, groups, level, ts)
-        # Two or three groups may leave the error without an upper bound; no figure is infinite.
-        if np.isfinite(bounds[1]):
+        bounds = error_interval(sample, level)
+        if bounds is not None:
             found["rmse"] = bounds
     return found
 
@@ -146,21 +147,6 @@ def _of_correlation(value: float, influence: Floats, groups: Ints, level: float)
     return float(np.tanh(np.arctanh(value) - reach)), float(np.tanh(np.arctanh(value) + reach))
 
 
-def _of_error(
-    value: float, sample: Sample, groups: int, level: float, ts: Floats | None
-) -> tuple[float, float]:
-    """The interval of the RMSE, on its logarithm, with the bootstrap's t or, without one, Student's."""
-    if value == 0:
-        return value, value
-    error = influence_error(sample.influence("rmse"), sample.groups) / value
-    tails = np.array([(1 + level) / 2, (1 - level) / 2])
-    defined = np.empty(0) if ts is None else ts[np.isfinite(ts)]
-    quantiles = np.quantile(defined, tails) if len(defined) else stats.t.ppf(tails, groups - 1)
-    with np.errstate(over="ignore"):
-        low, high = value * _flattery(sample) * np.exp(-quantiles * error)
-    return min(float(low), value), max(float(high), value)
-
-
 def _adjusted(interval: tuple[float, float], value: float, factor: float) -> tuple[float, float]:
     """The interval of a correlation after the fit, had the curve not been fitted to the same pictures.
 
@@ -168,7 +154,3 @@ def _adjusted(interval: tuple[float, float], value: float, factor: float) -> tup
     """
     low, high = (np.sqrt(max(0.0, 1 - factor**2 * (1 - max(0.0, bound) ** 2))) for bound in interval)
     return float(low), max(float(high), value)
-
-
-def _flattery(sample: Sample) -> float:
-    return sample.curve().flattery(sample.x, sample.y, sample.groups)

@@ -25,7 +25,7 @@ from itertools import combinations, product
 import numpy as np
 from scipy import stats
 
-from iqa_cli.evaluation.bootstrap import p_value, percentiles
+from iqa_cli.evaluation.bootstrap import MIN_GROUPS, p_value, percentiles
 from iqa_cli.evaluation.correlation import Floats
 from iqa_cli.evaluation.significance import holm
 
@@ -89,8 +89,8 @@ class Explored:
             there is only one level.
         p: 0 to 1, chance 0.5: share of pairs in order; None where no levels are `GAP` apart.
         n_pairs: Pairs of the P-test.
-        d_ci, l_srcc_ci, l_krcc_ci, p_ci: 95 % intervals; None for a single photograph. That of `d` is of
-            its threshold.
+        d_ci, l_srcc_ci, l_krcc_ci, p_ci: 95 % intervals; None of fewer than `MIN_GROUPS` photographs. That
+            of `d` is of its threshold.
         resampled: Name of a figure -> [resamples] its values, of the same resamples for every scorer.
     """
 
@@ -127,7 +127,7 @@ def explore(
     """
     m = len(ladders.pristine)
     counts = np.zeros((0, m))
-    if m > 1 and resamples:
+    if m >= MIN_GROUPS and resamples:
         counts = (
             np.random.default_rng(seed).multinomial(m, np.full(m, 1 / m), size=resamples).astype(np.float64)
         )
@@ -171,7 +171,8 @@ def differences(
         level: Coverage of the intervals.
 
     Returns:
-        A difference for each figure and pair; none where there is one photograph, or a figure is not defined.
+        A difference for each figure and pair; none where a figure is not defined, or photographs are fewer
+        than `MIN_GROUPS`.
     """
     made: list[Difference] = []
     for figure, (one, other) in product(figures, combinations(found, 2)):

@@ -80,14 +80,18 @@ class Logistic:
         """
         left = y - self(x)
         error = float(left @ left)
+        codes = np.unique(groups, return_inverse=True)[1]
+        pulls = np.stack([np.bincount(codes, weights=left * b) for b in self.basis(x).T], axis=1)
+        return float(np.sqrt(1 + np.sum(pulls**2) / error)) if error > 0 else 1.0
+
+    def basis(self, x: Floats) -> Floats:
+        """An orthonormal basis [n, p] of the curve's slopes by its parameters at `x` [n]: p is 4, less where
+        some of them do the same there."""
         step = logistic4(x, 1.0, 0.0, self.b3, self.b4)
         bend = step * (1 - step)
         slopes = np.stack([np.ones(len(x)), step, bend, bend * (x - self.b3) / self.b4], axis=1)
         basis, sizes, _ = np.linalg.svd(slopes, full_matrices=False)
-        basis = basis[:, sizes > 1e-7 * sizes[0]]
-        codes = np.unique(groups, return_inverse=True)[1]
-        pulls = np.stack([np.bincount(codes, weights=left * b) for b in basis.T], axis=1)
-        return float(np.sqrt(1 + np.sum(pulls**2) / error)) if error > 0 else 1.0
+        return np.asarray(basis[:, sizes > 1e-7 * sizes[0]])
 
 
 def fit(x: Floats, y: Floats) -> Logistic | None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from iqa_cli.evaluation.bootstrap import Method, count_groups, intervals, method_for
+from iqa_cli.evaluation.bootstrap import MIN_GROUPS, Method, count_groups, intervals, method_for
 from iqa_cli.evaluation.correlation import agreement
 from iqa_cli.evaluation.part import KINDS, Column, Part
 from iqa_cli.evaluation.resample import FIGURES, Sample
@@ -37,8 +37,8 @@ class Figures:
         n_groups: Groups of the pictures in the figures; groups, not pictures, are independent.
         srcc, krcc, plcc, plcc_fitted: Correlations, signs kept; None where not defined.
         rmse: In points, after the fitted logistic.
-        srcc_ci, krcc_ci, plcc_ci, plcc_fitted_ci, rmse_ci: Their intervals; None where there is only one
-            group, or no figure.
+        srcc_ci, krcc_ci, plcc_ci, plcc_fitted_ci, rmse_ci: Their intervals; None where there is no figure,
+            or fewer groups than `bootstrap.MIN_GROUPS` (for the error, `error_interval.MIN_GROUPS`).
         outlier_ratio: Share of the pictures, of those whose opinions have a known standard deviation, that
             the fitted logistic misses by more than twice that (Sheikh, Sabir and Bovik, IEEE TIP 15, 2006);
             None where there are none, or no fit.
@@ -170,7 +170,7 @@ def _figures(
     curve = found.logistic if found.plcc_fitted is not None else None
     values: dict[str, Any] = {name: value for name in FIGURES if (value := getattr(found, name)) is not None}
     bounds: dict[str, Interval] = {}
-    if counts["n_groups"] > 1:
+    if counts["n_groups"] >= MIN_GROUPS:
         sample = Sample(scores, opinions, groups, curve)
         bounds = intervals(sample, values, resamples=resamples, level=level, seed=seed)
     values |= {f"{name}_ci": interval for name, interval in bounds.items()}

@@ -113,28 +113,6 @@ def resampled(sample: Sample, what: Sequence[str], *, resamples: int, seed: int)
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
-def studentised_error(sample: Sample, *, resamples: int, seed: int) -> Floats:
-    """Student's t [resamples] of the logarithm of the resampled RMSE; NaN where it has no deviation.
-
-    An error is a sum of squares, of few groups a skew one whose deviation goes with its size; dividing by the
-    deviation of the same resample makes up for that (bootstrap-t; Efron and Tibshirani, chapter 12).
-    """
-    codes = np.unique(sample.groups, return_inverse=True)[1]
-    size = int(codes.max()) + 1
-    squares, pictures = _sums(codes, (sample.after_fit() - sample.y) ** 2, np.ones(len(codes))).T
-    columns = np.stack([squares, pictures, squares**2, squares * pictures, pictures**2], axis=1)
-    whole = np.log(squares.sum() / len(codes)) / 2
-    found = []
-    for counts in _draws(size, len(codes), resamples, seed):
-        q, n, qq, qn, nn = (counts @ columns).T
-        with np.errstate(invalid="ignore", divide="ignore"):
-            mse = q / n
-            spread = np.maximum(qq - 2 * mse * qn + mse**2 * nn, 0) * size / (size - 1)
-            deviation = np.where(spread > 1e-12 * qq, np.sqrt(spread) / n / (2 * mse), np.nan)
-            found.append((np.log(mse) / 2 - whole) / deviation)
-    return np.concatenate(found)
-
-
 def _draws(groups: int, pictures: int, resamples: int, seed: int) -> Iterator[Floats]:
     """Counts [b, groups] of how often each group is drawn, in blocks of bounded size."""
     rng = np.random.default_rng(seed)

@@ -51,20 +51,20 @@ SCORERS: dict[str, Any] = {"smooth": smooth, "dark": dark}
 
 
 def test_exploration_as_json_and_table(iqa: Iqa, photos: Photos) -> None:
-    folder = photos("a.jpg", "b.jpg")
-    result = iqa("eval", "--exploration", folder, "--types", "jpeg", "--format", "json", "--limit", 2)
+    folder = photos("a.jpg", "b.jpg", "c.jpg", "d.jpg")
+    result = iqa("eval", "--exploration", folder, "--types", "jpeg", "--format", "json", "--limit", 3)
     assert result.code == 0
     document = json.loads(result.out)
-    assert document["photographs"] == 2
+    assert document["photographs"] == 3
     assert document["types"] == ["jpeg"]
-    assert "2 photographs, 1 type of distortion at 5 levels: 12 pictures" in result.err
+    assert "3 photographs, 1 type of distortion at 5 levels: 18 pictures" in result.err
     (found,) = document["models"]
-    assert (found["model"], found["pictures"]) == ("mfenet", 12)
+    assert (found["model"], found["pictures"]) == ("mfenet", 18)
     for figure in ("d", "l_srcc", "l_krcc", "p"):
         low, high = found[f"{figure}_ci"]
         assert -1 <= low <= high <= 1
-    # 2 x 2 photographs, 6 pairs of levels that are 3 apart.
-    assert found["pairs"] == 24
+    # 3 x 3 photographs, 6 pairs of levels that are 3 apart.
+    assert found["pairs"] == 54
     assert found["seen"] is None
 
 
@@ -159,9 +159,25 @@ def test_names_cannot_write_to_the_terminal(world: Environment, photos: Photos) 
     assert "1 photograph left out" in printed(world)
 
 
+@pytest.mark.parametrize("function", [explore, stability])
+def test_a_part_of_a_listed_folder_is_taken_alone(world: Environment, photos: Photos, function: Any) -> None:
+    folder = photos("a.jpg", "b.jpg", "c.jpg")
+    (folder / "sources.csv").write_text("image,split\na.jpg,train\nb.jpg,val\nc.jpg,val\n", encoding="utf-8")
+    function(world, folder, models=[], others={"dark": dark}, part="val", form="json")
+    found = json.loads(printed(world))
+    assert found["photographs" if function is explore else "pictures"] == 2
+    assert found["part"] == "val"
+
+
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
+        (("--exploration", ".", "--split", "val"), 2, "no sources.csv"),
+        (
+            ("--stability", ".", "--split", "a", "--split", "b"),
+            2,
+            "a folder is measured on one part",
+        ),
         (("--exploration", "nowhere"), 4, "no such folder: 'nowhere'"),
         (("--stability", "nowhere"), 4, "no such folder: 'nowhere'"),
         (("--stability", "empty"), 4, "'empty' holds no pictures"),

@@ -121,11 +121,11 @@ def test_levels_apart_are_counted_by_their_numbers_not_by_their_places() -> None
     assert near.n_pairs == 0
 
 
-def test_one_level_has_no_order_and_one_photograph_no_interval() -> None:
+def test_one_level_has_no_order_and_two_photographs_no_interval() -> None:
     one_level, _ = explore(random(1, k=1))
     assert (one_level.l_srcc, one_level.l_krcc, one_level.p) == (None, None, None)
     assert one_level.d_ci is not None
-    alone, by_type = explore(random(1, m=1))
+    alone, by_type = explore(random(1, m=2))
     assert [getattr(alone, f"{figure}_ci") for figure in FIGURES] == [None] * 4
     assert len(by_type) == 2
 
@@ -232,8 +232,8 @@ def test_differences_are_of_the_same_photographs_and_corrected() -> None:
     assert [entry.p_holm for entry in same] == [1, 1, 1]
 
 
-def test_one_photograph_has_no_differences() -> None:
-    found = {name: explore(random(seed, m=1))[0] for name, seed in (("one", 0), ("other", 1))}
+def test_two_photographs_have_no_differences() -> None:
+    found = {name: explore(random(seed, m=2))[0] for name, seed in (("one", 0), ("other", 1))}
     assert differences(found) == []
 
 

@@ -109,10 +109,11 @@ def test_what_was_held_out_is_neither_met_nor_alike() -> None:
         held_out(part, Column("s", column.scores))
 
 
-def test_one_group_has_figures_and_no_interval() -> None:
-    whole = measure(*part_and_column({"one": 10}, groups=1)).whole
+@pytest.mark.parametrize("groups", [1, 2])
+def test_one_or_two_groups_have_figures_and_no_interval(groups: int) -> None:
+    whole = measure(*part_and_column({"one": 10}, groups=groups)).whole
     assert whole.srcc is not None
-    assert (whole.srcc_ci, whole.interval_method, whole.n_groups) == (None, None, 1)
+    assert (whole.srcc_ci, whole.interval_method, whole.n_groups) == (None, None, groups)
 
 
 def test_outliers_are_those_that_the_curve_misses_by_two_deviations() -> None:
@@ -137,14 +138,13 @@ def test_a_column_of_another_length_is_an_error() -> None:
         measure(part, Column("s", column.scores[:9]))
 
 
-def test_three_groups_may_leave_the_rmse_without_an_interval_but_not_with_an_infinite_one() -> None:
+def test_three_groups_leave_the_rmse_without_an_interval_and_five_do_not() -> None:
     rng = np.random.default_rng(1451)
-    opinions = rng.uniform(0, 100, 10)
-    column = Column("scorer", opinions + rng.normal(0, 60, 10))
-    part = Part(
-        "made", "all", "0" * 16, tuple(map(str, range(10))), opinions, (np.arange(10) + 2) // 4, {}, None
-    )
-    whole = measure(part, column, resamples=100).whole
-    assert whole.rmse is not None
-    assert whole.rmse_ci is None
-    assert whole.srcc_ci is not None
+    opinions = rng.uniform(0, 100, 40)
+    column = Column("scorer", opinions + rng.normal(0, 30, 40))
+    for groups in (3, 5):
+        part = Part("made", "all", "0" * 16, tuple(map(str, range(40))), opinions, np.arange(40) % groups)
+        whole = measure(part, column, resamples=100).whole
+        assert whole.rmse is not None
+        assert whole.srcc_ci is not None
+        assert (whole.rmse_ci is None) == (groups == 3)
