@@ -23,7 +23,8 @@ _TAIL = ("outlier_ratio", "fit_converged", "interval_method", "seen", "seen_near
 def as_json(found: Evaluation, heads: str) -> str:
     """One scorer on one part is one object: what was measured, its figures, and a list "subsets" (or
     "distortions", "levels", "refs") of objects with the same figures. Several are a list "results" of these
-    objects, with "best" (the names that a table has bold) and "comparisons" (every pair of scorers).
+    objects, with "best" (the names that a table has bold) and "comparisons" (every pair of scorers;
+    one that has met pictures of the part in training is told and not compared).
 
     Args:
         found: The figures; those that are not defined are null.

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from iqa_cli.cli.context import Environment
     from iqa_cli.evaluation.measure import Figures
     from iqa_cli.evaluation.part import Column, Result
+    from iqa_cli.evaluation.significance import Contest
 
 RESAMPLES = 2000
 ALPHA = 0.05
@@ -33,7 +34,7 @@ class Evaluation:
         names: The scorers.
         trained_on: Scorer -> what it has learned from; "" where that is not known.
         by: Kinds of rows that are shown.
-        best: [tasks] figure of `COMPARED` -> the scorers that are bold.
+        contests: [tasks] figure of `COMPARED` -> which scorers are bold, and how they compare.
     """
 
     tasks: Sequence[Task]
@@ -41,12 +42,17 @@ class Evaluation:
     names: Sequence[str]
     trained_on: Mapping[str, str]
     by: Sequence[str]
-    best: Sequence[Mapping[str, set[str]]] = field(default_factory=list)
+    contests: Sequence[Mapping[str, Contest]] = field(default_factory=list)
 
     @property
     def is_single(self) -> bool:
         """One scorer on one part."""
         return len(self.tasks) == len(self.names) == 1
+
+    @property
+    def best(self) -> list[dict[str, set[str]]]:
+        """[tasks] figure of `COMPARED` -> the scorers that are bold."""
+        return [{what: made.winners for what, made in by_figure.items()} for by_figure in self.contests]
 
     def cells(self) -> Iterator[tuple[Task, Result]]:
         """Part by part, scorer by scorer."""
@@ -57,6 +63,8 @@ class Evaluation:
     def common(self, index: int) -> int:
         """Pictures on which the scorers of a part are compared; 0 where fewer than two compete."""
         import numpy as np
+
+        from iqa_cli.evaluation.significance import competes
 
         competing = [r.column for r in self.results[index] if competes(r.column)]
         if len(competing) < 2:
@@ -83,7 +91,7 @@ def evaluate_columns(
     """
     from iqa_cli.evaluation.measure import measure
     from iqa_cli.evaluation.part import KINDS, Result
-    from iqa_cli.evaluation.significance import winners
+    from iqa_cli.evaluation.significance import contest
 
     kinds = [kind for kind in KINDS if kind in by or kind in further]
     results = [
@@ -98,31 +106,21 @@ def evaluate_columns(
         ]
         for task, row in zip(tasks, columns, strict=True)
     ]
-    best = [
-        {what: winners(task.part, row, what=what, alpha=ALPHA, resamples=RESAMPLES) for what in COMPARED}
+    contests = [
+        {what: contest(task.part, row, what=what, alpha=ALPHA, resamples=RESAMPLES) for what in COMPARED}
         for task, row in zip(tasks, columns, strict=True)
     ]
-    return Evaluation(tasks, results, lineup.names, lineup.trained_on(), by, best)
-
-
-def competes(column: Column) -> bool:
-    """Whether a scorer may be bold, as `iqa_cli.evaluation.significance.winners` has it: it has scores, and
-    has met none of the pictures in training."""
-    import numpy as np
-
-    return bool(np.isfinite(column.scores).any()) and (column.met is None or not column.met.any())
+    return Evaluation(tasks, results, lineup.names, lineup.trained_on(), by, contests)
 
 
 def comparisons(found: Evaluation) -> list[dict[str, Any]]:
     """Every pair of scorers on every part, as plain values."""
-    from iqa_cli.evaluation.significance import compare
-
-    made = []
-    for task, row in zip(found.tasks, found.results, strict=True):
-        for what in COMPARED if len(row) > 1 else ():
-            pairs = compare(task.part, [r.column for r in row], what=what, resamples=RESAMPLES)
-            made += [{"dataset": task.part.dataset, "split": task.part.name, **asdict(p)} for p in pairs]
-    return made
+    return [
+        {"dataset": task.part.dataset, "split": task.part.name, **asdict(pair)}
+        for task, by_figure in zip(found.tasks, found.contests, strict=True)
+        for made in by_figure.values()
+        for pair in made.comparisons
+    ]
 
 
 def tell(found: Evaluation, env: Environment) -> None:

@@ -64,7 +64,8 @@ def _single(found: Evaluation, heads: str) -> Block:
         if getattr(whole, f"{name}_ci") is not None
     ]
     if others:
-        notes.append(f"95 % intervals ({_method(whole)}): {', '.join(others)}")
+        own = "" if whole.rmse_ci is None else "; RMSE by chi-square"
+        notes.append(f"95 % intervals ({_method(whole)}{own}): {', '.join(others)}")
     return Block(f"{heads} on {task.title}", cells, notes)
 
 
@@ -197,9 +198,10 @@ def _footnotes(found: Evaluation) -> Iterator[str]:
         f"tests on the {on} pictures that all have scored: paired bootstrap of whole groups, "
         f"{RESAMPLES:,} resamples;"
     )
+    each = "" if len(found.tasks) == 1 else ", each database by itself"
     yield (
-        "for SRCC also that of Meng, Rosenthal and Rubin (1992); "
-        f"p < {ALPHA:g} after Holm's correction over all pairs of scorers"
+        "and that of Meng, Rosenthal and Rubin (1992): both find "
+        f"p < {ALPHA:g} after Holm's correction over all pairs of scorers{each}"
     )
     if any(r.column.met is not None and r.column.met.any() for _, r in found.cells()):
         yield "a scorer that has met pictures of a database in training (!) is not compared on it"

@@ -46,7 +46,7 @@ def page(results: Sequence[Result], *, best: Sequence[Mapping[str, set[str]]] = 
         results: One for each scorer and part, in the order in which they are shown; those of one part share
             its `Part`.
         best: [parts] in the order of their first results, figure ("srcc", "plcc_fitted") -> scorers that are
-            printed bold; see `iqa_cli.evaluation.significance.winners`. Empty prints nothing bold.
+            printed bold; see `iqa_cli.evaluation.significance.contest`. Empty prints nothing bold.
         command: What gives the figures again; empty for none.
 
     Returns:

@@ -14,9 +14,11 @@ import pytest
 
 from iqa_cli.evaluation.bootstrap import Method, intervals
 from iqa_cli.evaluation.correlation import agreement
+from iqa_cli.evaluation.error_interval import error_interval
+from iqa_cli.evaluation.logistic import fit
 from iqa_cli.evaluation.part import Column, Part
 from iqa_cli.evaluation.resample import FIGURES, Sample
-from iqa_cli.evaluation.significance import compare, winners
+from iqa_cli.evaluation.significance import compare, contest
 
 METHODS: tuple[Method, ...] = ("bootstrap", "analytic")
 
@@ -72,23 +74,37 @@ def coverage(world: World, simulations: int, resamples: int) -> tuple[dict[tuple
 def test_intervals_of_groups_cover_as_stated() -> None:
     shares, done = coverage(World(30, 10, 0.6), 120, 300)
     assert done > 110
-    for (name, method), share in shares.items():
-        assert share > (0.82 if name == "rmse" else 0.88), (name, method)
+    for key, share in shares.items():
+        assert share > 0.88, key
+
+
+def test_the_error_of_few_groups_is_covered_too() -> None:
+    # The mistakes of a group are alike, and the curve follows those of six groups: without making up for
+    # that, some 70 % of the intervals hold the truth.
+    world, covered = World(6, 10, 0.7), []
+    for _ in range(150):
+        part = world.part()
+        curve = fit(x := world.scores(part.opinions), part.opinions)
+        if curve is not None and curve.converged:
+            bounds = error_interval(Sample(x, part.opinions, part.groups, curve))
+            covered.append(bounds is not None and bounds[0] <= world.truth()["rmse"] <= bounds[1])
+    assert len(covered) > 140
+    assert np.mean(covered) > 0.88
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("groups", "members", "r", "error"),
-    [(60, 1, 0.6, 0.89), (200, 1, 0.9, 0.92), (30, 10, 0.6, 0.87), (100, 5, 0.8, 0.91), (400, 1, 0.0, 0.92)],
+    ("groups", "members", "r"),
+    [(6, 20, 0.7), (60, 1, 0.6), (200, 1, 0.9), (30, 10, 0.6), (100, 5, 0.8), (400, 1, 0.0)],
 )
-def test_a_thousand_intervals_cover_as_stated(groups: int, members: int, r: float, error: float) -> None:
-    # The share of 1,000 has a standard deviation of 0.7 %. The error is known to be covered less often where
-    # groups are few (iqa_cli/evaluation/bootstrap.py).
+def test_a_thousand_intervals_cover_as_stated(groups: int, members: int, r: float) -> None:
+    # The share of 1,000 has a standard deviation of 0.7 %. docs/evaluation.md has what is found.
     shares, done = coverage(World(groups, members, r), 1000, 500)
     assert done >= 970
     for (name, method), share in shares.items():
-        least = error if name == "rmse" else 0.91 if groups < 60 and method == "analytic" else 0.92
-        assert least <= share <= 0.995, (name, method, share)
+        # Samples as small as these are in fact measured by the bootstrap.
+        few = groups < 60 and method == "analytic" and name != "rmse"
+        assert (0.87 if few else 0.915) <= share <= 0.995, (name, method, share)
 
 
 @pytest.mark.slow
@@ -115,7 +131,6 @@ def test_among_equals_hardly_ever_is_anyone_bold() -> None:
     bold = 0
     for _ in range(300):
         part = world.part()
-        bold += bool(
-            winners(part, [Column(f"s{i}", world.scores(part.opinions)) for i in range(4)], resamples=500)
-        )
+        columns = [Column(f"s{i}", world.scores(part.opinions)) for i in range(4)]
+        bold += bool(contest(part, columns, resamples=500).winners)
     assert bold / 300 < 0.08

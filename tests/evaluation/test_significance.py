@@ -7,7 +7,7 @@ import pytest
 
 from iqa_cli.evaluation.dependent import holm, meng_rosenthal_rubin, steiger
 from iqa_cli.evaluation.part import Column, Part
-from iqa_cli.evaluation.significance import Comparison, compare, winners
+from iqa_cli.evaluation.significance import Comparison, compare, contest
 
 
 def part_of_groups(opinions: np.ndarray, groups: int) -> Part:
@@ -58,15 +58,15 @@ def test_the_better_scorer_is_found_and_alone_is_bold(part: Part) -> None:
         assert 0 < entry.interval[0] < entry.difference < entry.interval[1]
         assert entry.significant()
         assert (entry.n, entry.n_groups, entry.method) == (400, 100, "bootstrap")
-    assert winners(part, columns) == {"good"}
-    assert winners(part, columns, what="rmse") == {"good"}
+    assert contest(part, columns).winners == {"good"}
+    assert contest(part, columns, what="rmse").winners == {"good"}
 
 
 def test_nobody_is_bold_where_nobody_is_worse(part: Part) -> None:
     columns = [scorer("one", part, 30, 1), scorer("two", part, 30, 2)]
-    assert winners(part, columns) == set()
-    assert winners(part, columns[:1]) == set()
-    assert winners(part, [*columns, scorer("poor", part, 150, 3)]) == {"one", "two"}
+    assert contest(part, columns).winners == set()
+    assert contest(part, columns[:1]).winners == set()
+    assert contest(part, [*columns, scorer("poor", part, 150, 3)]).winners == {"one", "two"}
 
 
 def test_who_was_trained_on_the_part_or_has_no_figure_does_not_compete(part: Part) -> None:
@@ -76,7 +76,15 @@ def test_who_was_trained_on_the_part_or_has_no_figure_does_not_compete(part: Par
     constant = Column("constant", np.ones(400))
     empty = Column("empty", np.full(400, np.nan))
     columns = [scorer("good", part, 10, 1), scorer("poor", part, 90, 2), learnt, constant, empty]
-    assert winners(part, columns) == {"good"}
+    made = contest(part, columns)
+    assert made.winners == {"good"}
+    # What is bold, and the p that is told of it, are of the same family of tests.
+    of_pair = {(pair.first, pair.second): pair for pair in made.comparisons}
+    assert len(of_pair) == 10
+    assert of_pair["good", "poor"].p_holm == of_pair["good", "poor"].p
+    assert "learnt has met pictures of the part in training" in str(of_pair["poor", "learnt"].why_not)
+    assert "empty has no scores" in str(of_pair["good", "empty"].why_not)
+    assert "the same" in str(of_pair["good", "constant"].why_not)
     by_pair = {(entry.first, entry.second): entry for entry in compare(part, columns)}
     assert "the same" in str(by_pair["good", "constant"].why_not)
     assert "there are 0" in str(by_pair["good", "empty"].why_not)
@@ -101,7 +109,7 @@ def test_the_other_way_round_is_the_same_with_the_other_sign(part: Part) -> None
         assert one.difference == -two.difference  # type: ignore[operator]
         assert one.p == pytest.approx(two.p)
         assert one.interval == pytest.approx((-two.interval[1], -two.interval[0]))  # type: ignore[index]
-        assert (one.p_mrr is None) == (what not in ("srcc", "plcc"))
+        assert (one.p_mrr is None) == (what in ("krcc", "rmse"))
 
 
 def test_a_scorer_does_not_differ_from_itself_under_another_scale(part: Part) -> None:
