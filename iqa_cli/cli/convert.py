@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from iqa_cli.cli.context import Environment
+from iqa_cli.cli.options import Quiet
 from iqa_cli.errors import UsageError
 from iqa_cli.text import count, one_line
 
@@ -39,7 +40,7 @@ def vcrnet(
     stride_in: Annotated[
         str, typer.Option(help="Convolution of the double 3x3 branch that has the stride: first or last.")
     ] = "first",
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only errors on stderr.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     env: Environment = context.obj
     env.quiet |= quiet

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +12,7 @@ import typer
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.data_print import print_json, print_lines, progress_on
 from iqa_cli.cli.interrupt import second_interrupt_exits
+from iqa_cli.cli.options import DatabaseFolder, DatabaseName, OpinionRange, TextFormat
 from iqa_cli.errors import ExitCode
 from iqa_cli.text import count
 
@@ -42,13 +42,6 @@ there or its label files are damaged, 130 interrupted.
 """
 
 _FIRST = 10
-
-
-class CheckFormat(str, Enum):
-    """How the report is printed."""
-
-    text = "text"
-    json = "json"
 
 
 @dataclass
@@ -81,12 +74,9 @@ class Problems:
 
 def check(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A database of `iqa data list`.")],
-    root: Annotated[Path | None, typer.Option(metavar="DIR", help="Its folder; else as listed.")] = None,
-    scale: Annotated[
-        tuple[float, float] | None,
-        typer.Option("--range", metavar="LOW HIGH", help="Scale of the scores of a csv."),
-    ] = None,
+    name: DatabaseName,
+    root: DatabaseFolder = None,
+    scale: OpinionRange = None,
     fast: Annotated[
         bool, typer.Option("--fast", help="Read only the header of each picture, not the whole.")
     ] = False,
@@ -95,8 +85,8 @@ def check(
     ] = False,
     every: Annotated[bool, typer.Option("--all", help="Name all problems, not only the first ones.")] = False,
     output: Annotated[
-        CheckFormat, typer.Option("--format", help="Text for a reader, or JSON with all problems.")
-    ] = CheckFormat.text,
+        TextFormat, typer.Option("--format", help="Text for a reader, or JSON with all problems.")
+    ] = TextFormat.text,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads that decode; one a core.")] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress on stderr.")] = False,
 ) -> None:
@@ -117,7 +107,7 @@ def check(
         present = [(record.name, record.path) for record in database.records if record.name not in absent]
         problems.unreadable = _unreadable(env, present, fast, threads or os.cpu_count() or 1)
     summary = _summary(database, facts, find_root(name, root))
-    if output is CheckFormat.json:
+    if output is TextFormat.json:
         summary |= {"decoded": not fast, "problems": len(problems)}
         print_json(env, summary | {key: getattr(problems, key) for key in problems.__dataclass_fields__})
     else:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.data_print import print_json, print_table, print_tsv
+from iqa_cli.cli.options import ListFormat, ListFormatOption
 
 LIST_HELP = """\b
 List the databases that can be read, and where they lie.
@@ -32,20 +32,9 @@ _COLUMNS = ("name", "pictures", "references", "scale", "better", "split", "folde
 _OWN = {"name": "csv", "title": "your own pictures and scores: labels.csv beside images/"}
 
 
-class ListFormat(str, Enum):
-    """How the list is printed."""
-
-    table = "table"
-    tsv = "tsv"
-    json = "json"
-
-
 def list_databases(
     context: typer.Context,
-    output: Annotated[
-        ListFormat | None,
-        typer.Option("--format", help="Default: a table on a terminal, tab-separated rows when piped."),
-    ] = None,
+    output: ListFormatOption = None,
 ) -> None:
     """Print a row for each database."""
     env: Environment = context.obj

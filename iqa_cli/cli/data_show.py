@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +12,7 @@ import typer
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.data_print import print_json, print_lines, progress_on
 from iqa_cli.cli.interrupt import second_interrupt_exits
+from iqa_cli.cli.options import DatabaseFolder, DatabaseName, OpinionRange, Quiet, TextFormat
 from iqa_cli.cli.output import check_place
 from iqa_cli.errors import ExitCode, ImageError, UsageError
 from iqa_cli.text import count, one_line
@@ -42,21 +42,11 @@ near-duplicates instead, as `iqa data split --group-duplicates` has found them:
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
-class ShowFormat(str, Enum):
-    """How the histogram is printed."""
-
-    text = "text"
-    json = "json"
-
-
 def show(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A database of `iqa data list`.")],
-    root: Annotated[Path | None, typer.Option(metavar="DIR", help="Its folder; else as listed.")] = None,
-    scale: Annotated[
-        tuple[float, float] | None,
-        typer.Option("--range", metavar="LOW HIGH", help="Scale of the scores of a csv."),
-    ] = None,
+    name: DatabaseName,
+    root: DatabaseFolder = None,
+    scale: OpinionRange = None,
     part: Annotated[str, typer.Option(metavar="PART", help="A part of it.")] = "all",
     sheet: Annotated[
         Path | None,
@@ -68,8 +58,8 @@ def show(
         Path | None,
         typer.Option(metavar="FILE", help="Show the groups of near-duplicates of this file."),
     ] = None,
-    output: Annotated[ShowFormat, typer.Option("--format", help="Of the histogram.")] = ShowFormat.text,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only errors on stderr.")] = False,
+    output: Annotated[TextFormat, typer.Option("--format", help="Of the histogram.")] = TextFormat.text,
+    quiet: Quiet = False,
 ) -> None:
     """Print the histogram and write the sheet; exit code 3 where a picture on it cannot be read."""
     env: Environment = context.obj
@@ -154,12 +144,12 @@ def _summary(records: Sequence[ImageRecord]) -> str:
 
 def _print_histogram(
     env: Environment,
-    output: ShowFormat,
+    output: TextFormat,
     database: Database,
     records: Sequence[ImageRecord],
     histogram: Histogram,
 ) -> None:
-    if output is ShowFormat.json:
+    if output is TextFormat.json:
         values = {"database": database.name, "pictures": len(records)}
         print_json(env, {**values, "edges": histogram.edges, "counts": histogram.counts})
         return

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +13,7 @@ import typer
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.data_print import print_json, print_table, print_tsv
 from iqa_cli.cli.interrupt import second_interrupt_exits
+from iqa_cli.cli.options import DatabaseFolder, DatabaseName, ListFormat, ListFormatOption, Quiet
 from iqa_cli.errors import DatasetError, UsageError
 from iqa_cli.text import count, one_line
 
@@ -59,14 +59,6 @@ DEFAULT_PARTS = "train=0.7,calib=0.1,test=0.2"
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 
-class SplitFormat(str, Enum):
-    """How the list of written files is printed."""
-
-    table = "table"
-    tsv = "tsv"
-    json = "json"
-
-
 @dataclass
 class _Planned:
     """A file that is going to be written."""
@@ -78,8 +70,8 @@ class _Planned:
 
 def split(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A database of `iqa data list`.")],
-    root: Annotated[Path | None, typer.Option(metavar="DIR", help="Its folder; else as listed.")] = None,
+    name: DatabaseName,
+    root: DatabaseFolder = None,
     folder: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the files.")
     ] = Path("splits"),
@@ -96,12 +88,9 @@ def split(
         typer.Option("--group-duplicates", help="Look for near-duplicates and keep them together."),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file of another split.")] = False,
-    output: Annotated[
-        SplitFormat | None,
-        typer.Option("--format", help="Default: a table on a terminal, tab-separated rows when piped."),
-    ] = None,
+    output: ListFormatOption = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads that read pictures.")] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only errors on stderr.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write the files, and print a row for each."""
     env: Environment = context.obj
@@ -230,15 +219,15 @@ def _write(
 
 def _print(
     env: Environment,
-    output: SplitFormat | None,
+    output: ListFormat | None,
     plans: list[_Planned],
     written: list[SplitFile],
     report: dict[str, Any],
 ) -> None:
     """A row for each file: its place, seed, hash and the size of each part."""
     parts = list(written[0].parts)
-    chosen = output or (SplitFormat.table if env.stdout_is_terminal else SplitFormat.tsv)
-    if chosen is SplitFormat.json:
+    chosen = output or (ListFormat.table if env.stdout_is_terminal else ListFormat.tsv)
+    if chosen is ListFormat.json:
         files = [
             {
                 "file": str(plan.path),
@@ -260,7 +249,7 @@ def _print(
         ]
         for plan, split in zip(plans, written, strict=True)
     ]
-    if chosen is SplitFormat.tsv:
+    if chosen is ListFormat.tsv:
         # Without a heading, a number would not say of which part it is.
         labelled = [[f"{part}={cell}" for part, cell in zip(parts, row[3:], strict=True)] for row in rows]
         print_tsv(env, [[*row[:3], *cells] for row, cells in zip(rows, labelled, strict=True)])

@@ -12,6 +12,7 @@ import typer
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.long_run import command_line, interruptible
+from iqa_cli.cli.options import Quiet
 from iqa_cli.errors import ExitCode, UsageError
 from iqa_cli.text import count, one_line, printable
 
@@ -96,7 +97,7 @@ def synth(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes; one for each CPU if not given.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only errors on stderr.")] = False,
+    quiet: Quiet = False,
 ) -> int:
     env: Environment = context.obj
     env.quiet |= quiet

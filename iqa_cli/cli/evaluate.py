@@ -11,7 +11,16 @@ import typer
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.eval_run import EvalOptions, run_eval
 from iqa_cli.cli.long_run import command_line, given_flags
-from iqa_cli.cli.score import Device
+from iqa_cli.cli.options import (
+    DatabaseFolders,
+    Device,
+    DeviceOption,
+    HeldOut,
+    OpinionRange,
+    Quiet,
+    SplitFiles,
+    Threads,
+)
 from iqa_cli.errors import UsageError
 
 _HELP = """\b
@@ -105,15 +114,8 @@ def evaluate(
             help="Database (iqa data list), once or more; biq2021 if not given.",
         ),
     ] = None,
-    root: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="DIR", help="Its folder, or NAME=DIR; else that of the config file, or $IQA_DATA/NAME."
-        ),
-    ] = None,
-    split_file: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="Parts as iqa data split has written them.")
-    ] = None,
+    root: DatabaseFolders = None,
+    split_file: SplitFiles = None,
     split: Annotated[
         list[str] | None,
         typer.Option(
@@ -122,12 +124,7 @@ def evaluate(
             "a part of its sources.csv.",
         ),
     ] = None,
-    scale: Annotated[
-        tuple[float, float] | None,
-        typer.Option(
-            "--range", metavar="LOW HIGH", help="Scale of the scores of a csv; else their extremes."
-        ),
-    ] = None,
+    scale: OpinionRange = None,
     model: Annotated[
         list[str] | None,
         typer.Option(
@@ -152,9 +149,7 @@ def evaluate(
     by: Annotated[
         list[Kind] | None, typer.Option(help="Rows of each value, once or more; subset if not given.")
     ] = None,
-    held_out: Annotated[
-        bool, typer.Option("--held-out", help="Leave out pictures that a weight has met in training.")
-    ] = False,
+    held_out: HeldOut = False,
     allow_missing: Annotated[
         bool,
         typer.Option("--allow-missing", help="Leave out pictures that cannot be scored, and say so."),
@@ -171,8 +166,8 @@ def evaluate(
     report: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write a page with charts (HTML), too.")
     ] = None,
-    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    device: DeviceOption = Device.auto,
+    threads: Threads = None,
     exploration: Annotated[
         Path | None,
         typer.Option(
@@ -191,7 +186,7 @@ def evaluate(
         int | None,
         typer.Option(min=1, metavar="N", help="At most N pictures of --exploration or --stability."),
     ] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only errors on stderr.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     env = context.obj if isinstance(context.obj, Environment) else Environment.of_process()
     env.quiet |= quiet

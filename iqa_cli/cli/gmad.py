@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +9,8 @@ from typing import Annotated
 import typer
 
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.interrupt import second_interrupt_exits
-from iqa_cli.cli.long_run import command_line, given_flags
-from iqa_cli.cli.score import Device
+from iqa_cli.cli.long_run import command_line, given_flags, interruptible
+from iqa_cli.cli.options import DatabaseFolders, Device, DeviceOption, HeldOut, Quiet, SplitFiles, Threads
 from iqa_cli.errors import UsageError
 
 _HELP = """\b
@@ -102,12 +99,8 @@ def gmad(
         list[str] | None,
         typer.Option("--dataset", "--data", metavar="NAME", help="The pool: a database (iqa data list)."),
     ] = None,
-    root: Annotated[
-        list[str] | None, typer.Option(metavar="DIR", help="Its folder, or NAME=DIR, as of iqa eval.")
-    ] = None,
-    split_file: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="Parts as iqa data split has written them.")
-    ] = None,
+    root: DatabaseFolders = None,
+    split_file: SplitFiles = None,
     split: Annotated[
         str | None, typer.Option(metavar="PART", help="Part of it, or all; val, else test, else all.")
     ] = None,
@@ -118,9 +111,7 @@ def gmad(
     lower_is_better: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="The scores of this file fall with quality.")
     ] = None,
-    held_out: Annotated[
-        bool, typer.Option("--held-out", help="Leave out pictures that a weight has met in training.")
-    ] = False,
+    held_out: HeldOut = False,
     unseen_by: Annotated[
         list[str] | None,
         typer.Option(metavar="WEIGHT", help="The same for this weight, of which a file has the scores."),
@@ -161,15 +152,15 @@ def gmad(
     report: Annotated[
         Path | None, typer.Option(metavar="OUT", help="The same as a page (OUT/report.html, or -o FILE).")
     ] = None,
-    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only errors on stderr.")] = False,
+    device: DeviceOption = Device.auto,
+    threads: Threads = None,
+    quiet: Quiet = False,
 ) -> int:
     env = context.obj if isinstance(context.obj, Environment) else Environment.of_process()
     env.quiet |= quiet
     modes = [mode for mode in ("judge", "verdict", "report") if context.params.get(mode) is not None]
     _check_modes(context, modes)
-    with _interruptible(env):
+    with interruptible(env, otherwise=""):
         if modes:
             from iqa_cli.cli import gmad_judge
 
@@ -204,18 +195,6 @@ def gmad(
         place = None if output is None else Path(output)
         options = RunOptions(place, form.value, catch, proxy, command_line(context))
         return int(run_gmad(pool, settings, options, env))
-
-
-@contextmanager
-def _interruptible(env: Environment) -> Iterator[None]:
-    """Ctrl-C says what there is to say, a second one ends the run at once."""
-    with second_interrupt_exits():
-        try:
-            yield
-        except KeyboardInterrupt as interrupt:
-            if str(interrupt):
-                env.note(str(interrupt))
-            raise
 
 
 def _check_modes(context: typer.Context, modes: list[str]) -> None:

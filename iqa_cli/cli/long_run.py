@@ -21,13 +21,21 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
 
 @contextmanager
-def interruptible(env: Environment) -> Iterator[None]:
-    """Ctrl-C says what becomes of the run, a second one ends it at once."""
+def interruptible(
+    env: Environment, otherwise: str = "interrupted; the same command goes on from the last checkpoint"
+) -> Iterator[None]:
+    """Ctrl-C says what becomes of the run, a second one ends it at once.
+
+    Args:
+        env: For the note.
+        otherwise: What is said where the interrupt itself carries no line; empty for nothing.
+    """
     with second_interrupt_exits():
         try:
             yield
         except KeyboardInterrupt as interrupt:
-            env.note(str(interrupt) or "interrupted; the same command goes on from the last checkpoint")
+            if said := str(interrupt) or otherwise:
+                env.note(said)
             raise
 
 

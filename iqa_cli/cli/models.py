@@ -6,12 +6,12 @@ from __future__ import annotations
 import io
 import json
 import sys
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from iqa_cli.cli.options import ListFormat, ListFormatOption, TextFormat
 from iqa_cli.errors import ExitCode, WeightsError
 
 _LIST_HELP = """\b
@@ -48,28 +48,10 @@ app = typer.Typer(
 )
 
 
-class ListFormat(str, Enum):
-    """How the list is printed."""
-
-    table = "table"
-    tsv = "tsv"
-    json = "json"
-
-
-class ShowFormat(str, Enum):
-    """How a card is printed."""
-
-    text = "text"
-    json = "json"
-
-
 @app.callback(invoke_without_command=True, help=_LIST_HELP)
 def list_models(
     context: typer.Context,
-    output: Annotated[
-        ListFormat | None,
-        typer.Option("--format", help="Default: a table on a terminal, tab-separated rows when piped."),
-    ] = None,
+    output: ListFormatOption = None,
 ) -> None:
     """List the weights; nothing where `show` follows."""
     if context.invoked_subcommand is not None:
@@ -112,8 +94,8 @@ def show(
         str, typer.Argument(help="Name of a weight, or a .safetensors file.", autocompletion=_complete_name)
     ],
     output: Annotated[
-        ShowFormat, typer.Option("--format", help="Text for a reader, or JSON.")
-    ] = ShowFormat.text,
+        TextFormat, typer.Option("--format", help="Text for a reader, or JSON.")
+    ] = TextFormat.text,
 ) -> None:
     """Print one card, as text for a reader or as JSON with the facts of the file."""
     from iqa_cli.cli.card_text import card_lines
@@ -133,7 +115,7 @@ def show(
         "checksum": "verified" if verified else "not listed in a SHA256SUMS",
         "same_name": hidden,
     }
-    if output is ShowFormat.json:
+    if output is TextFormat.json:
         typer.echo(json.dumps({**facts, "card": card.to_dict()}, indent=2, allow_nan=False))
         return
     for line in card_lines(card, facts):

@@ -15,8 +15,8 @@ import typer
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.data_print import print_table, progress_on
 from iqa_cli.cli.interrupt import computing
+from iqa_cli.cli.options import Device, DeviceOption, OpinionRange, Quiet, Threads
 from iqa_cli.cli.output import Output, check_place
-from iqa_cli.cli.score import Device
 from iqa_cli.errors import ExitCode, ImageError, UsageError
 from iqa_cli.text import count, one_line, printable
 
@@ -67,21 +67,16 @@ def pairs(
     part: Annotated[
         str | None, typer.Option(metavar="PART", help="Part of it; val, else test, else all by default.")
     ] = None,
-    scale: Annotated[
-        tuple[float, float] | None,
-        typer.Option(
-            "--range", metavar="LOW HIGH", help="Scale of the scores of a csv; else their extremes."
-        ),
-    ] = None,
+    scale: OpinionRange = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Sheet (.jpg, .png, .webp), .csv or .json."),
     ] = None,
     number: Annotated[int | None, typer.Option("--count", min=1, max=1000, help="Pairs shown.")] = None,
     columns: Annotated[int, typer.Option(min=1, max=20, help="Pairs in a row of the sheet.")] = 4,
-    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
-    threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads.")] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only errors on stderr.")] = False,
+    device: DeviceOption = Device.auto,
+    threads: Threads = None,
+    quiet: Quiet = False,
 ) -> None:
     env: Environment = context.obj
     env.quiet |= quiet

@@ -9,6 +9,7 @@ import typer
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.long_run import check_pristine_folder, interruptible
+from iqa_cli.cli.options import DecodingThreads, Quiet, RunFolder
 from iqa_cli.cli.pretrain_dan import dan
 from iqa_cli.cli.pretrain_restoration import restoration
 from iqa_cli.errors import UsageError
@@ -41,18 +42,14 @@ def qen(
             metavar="DIR", help="Further photographs: a folder with sources.csv (split train) and images/."
         ),
     ] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Run folder.")] = Path(
-        "runs/qen"
-    ),
+    output: RunFolder = Path("runs/qen"),
     van: Annotated[str, typer.Option(help="Size of the VAN.")] = _DEFAULTS.van,
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = _DEFAULTS.steps,
     batch: Annotated[int, typer.Option(min=2, help="Crops a step.")] = _DEFAULTS.batch,
     size: Annotated[int, typer.Option(min=64, help="Side of the crops, a multiple of 32.")] = _DEFAULTS.size,
     seed: Annotated[int, typer.Option(help="Seed.")] = _DEFAULTS.seed,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads, of the network and of decoding.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only errors on stderr.")] = False,
+    threads: DecodingThreads = None,
+    quiet: Quiet = False,
 ) -> None:
     env: Environment = context.obj
     env.quiet |= quiet

@@ -11,6 +11,7 @@ import typer
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.long_run import interruptible, pairs
+from iqa_cli.cli.options import DeviceName, DistortingThreads, Pristine, Quiet, RunFolder, Settings
 from iqa_cli.training.dan_config import ContrastiveConfig, preset_config
 
 _SETTINGS = [entry.name for entry in fields(ContrastiveConfig)]
@@ -18,27 +19,16 @@ _SETTINGS = [entry.name for entry in fields(ContrastiveConfig)]
 
 def dan(
     context: typer.Context,
-    pristine: Annotated[
-        Path,
-        typer.Option(
-            metavar="DIR", help="Undistorted photographs: sources.csv (split train and val) and images/."
-        ),
-    ],
+    pristine: Pristine,
     resnet50: Annotated[
         Path, typer.Option(metavar="FILE", help="int8 ImageNet ResNet-50 (.npz) to start from.")
     ],
     preset: Annotated[str, typer.Option(help="cpu or paper.")] = "cpu",
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting; see above.")
-    ] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Run folder.")] = Path(
-        "runs/dan"
-    ),
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads of the network, and as many for distorting.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only errors on stderr.")] = False,
+    settings: Settings = None,
+    output: RunFolder = Path("runs/dan"),
+    device: DeviceName = "auto",
+    threads: DistortingThreads = None,
+    quiet: Quiet = False,
 ) -> None:
     env: Environment = context.obj
     env.quiet |= quiet

@@ -11,6 +11,7 @@ import typer
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.long_run import interruptible, pairs
+from iqa_cli.cli.options import DeviceName, DistortingThreads, Pristine, Quiet, RunFolder, Settings
 from iqa_cli.errors import UsageError
 from iqa_cli.training.restoration_config import RestorationConfig, preset_config
 
@@ -19,12 +20,7 @@ _SETTINGS = [entry.name for entry in fields(RestorationConfig)]
 
 def restoration(
     context: typer.Context,
-    pristine: Annotated[
-        Path,
-        typer.Option(
-            metavar="DIR", help="Undistorted photographs: sources.csv (split train and val) and images/."
-        ),
-    ],
+    pristine: Pristine,
     data: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="A labelled database; its best pictures are learnt from too."),
@@ -37,20 +33,14 @@ def restoration(
         float, typer.Option(min=0.0, max=1.0, help="Lowest MOS, 0 to 1, of the pictures of --data.")
     ] = 0.7,
     preset: Annotated[str, typer.Option(help="cpu or gpu.")] = "cpu",
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting; see above.")
-    ] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Run folder.")] = Path(
-        "runs/restoration"
-    ),
+    settings: Settings = None,
+    output: RunFolder = Path("runs/restoration"),
     max_steps: Annotated[
         int | None, typer.Option(min=1, help="End after so many steps, to see what a step takes.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads of the network, and as many for distorting.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only errors on stderr.")] = False,
+    device: DeviceName = "auto",
+    threads: DistortingThreads = None,
+    quiet: Quiet = False,
 ) -> None:
     env: Environment = context.obj
     env.quiet |= quiet

@@ -10,6 +10,7 @@ import typer
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.long_run import interruptible
+from iqa_cli.cli.options import DeviceName, Quiet, Threads
 from iqa_cli.cli.output import Output, check_place
 from iqa_cli.errors import IqaError, UsageError
 from iqa_cli.text import one_line
@@ -38,10 +39,10 @@ def restore(
             metavar="FILE", help="A weight of VCRNet, by name or file, or a restoration.safetensors."
         ),
     ] = "vcrnet",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    device: DeviceName = "auto",
+    threads: Threads = None,
     max_pixels: Annotated[int, typer.Option(min=1, help="Refuse larger pictures.")] = 250_000_000,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only errors on stderr.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     env: Environment = context.obj
     env.quiet |= quiet
@@ -49,7 +50,7 @@ def restore(
     if output != "-":
         check_place(output)
         _refuse_same(picture, output)
-    with interruptible(env):
+    with interruptible(env, otherwise=""):  # nothing has been written
         import torch
         from PIL import Image
 

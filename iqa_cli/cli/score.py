@@ -12,6 +12,7 @@ import typer
 
 from iqa_cli.cli.arrange import Sort
 from iqa_cli.cli.context import Environment
+from iqa_cli.cli.options import Device
 from iqa_cli.cli.run import ScoreOptions, run_score
 from iqa_cli.cli.sinks import COLUMNS, Format
 from iqa_cli.images.policy import SizePolicy
@@ -53,14 +54,6 @@ Exit codes: 0 all scored, 1 a score under --fail-below, 2 wrong usage,
 3 some pictures could not be scored, 4 weights not available, 130 interrupted.
 1 is told before 3, unless --strict-inputs.
 """
-
-
-class Device(str, Enum):
-    """Where the network runs."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
 
 
 class PrecisionName(str, Enum):

@@ -17,6 +17,7 @@ from iqa_cli.cli.long_run import (
     interruptible,
     pairs,
 )
+from iqa_cli.cli.options import DatabaseFolders, DecodingThreads, DeviceName, OpinionRange, Quiet
 from iqa_cli.cli.output import Output
 from iqa_cli.cli.run_progress import run_progress
 from iqa_cli.cli.train_help import HELP
@@ -48,18 +49,8 @@ def train(
             help="Database to train on (iqa data list), once or more; biq2021 if not given.",
         ),
     ] = None,
-    root: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="DIR", help="Its folder, or NAME=DIR; else of the config file of iqa, or $IQA_DATA/NAME."
-        ),
-    ] = None,
-    scale: Annotated[
-        tuple[float, float] | None,
-        typer.Option(
-            "--range", metavar="LOW HIGH", help="Scale of the scores of a csv; else their extremes."
-        ),
-    ] = None,
+    root: DatabaseFolders = None,
+    scale: OpinionRange = None,
     order: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Of this further --data only the order of opinions counts."),
@@ -159,17 +150,15 @@ def train(
         bool, typer.Option("--resume", help="Refuse to begin anew: there must be a run to go on with.")
     ] = False,
     max_steps: Annotated[int | None, typer.Option(min=1, help="Stop early: a dry run.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads, of the network and of decoding.")
-    ] = None,
+    device: DeviceName = "auto",
+    threads: DecodingThreads = None,
     workers: Annotated[
         int, typer.Option(min=0, help="Processes that make the crops, instead of threads (Linux).")
     ] = 0,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write event files too; needs the package tensorboard.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only errors on stderr.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     env: Environment = context.obj
     # Of the processes of `accelerate launch`, one speaks.

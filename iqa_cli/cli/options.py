@@ -1,0 +1,82 @@
+"""Options and arguments that several commands have, so that they mean and say the same everywhere."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Device(str, Enum):
+    """Where the network runs."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class ListFormat(str, Enum):
+    """How a list is printed."""
+
+    table = "table"
+    tsv = "tsv"
+    json = "json"
+
+
+class TextFormat(str, Enum):
+    """How what is for one reader is printed."""
+
+    text = "text"
+    json = "json"
+
+
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Only errors on stderr.")]
+ListFormatOption = Annotated[
+    ListFormat | None,
+    typer.Option("--format", help="Default: a table on a terminal, tab-separated rows when piped."),
+]
+
+# Databases.
+DatabaseName = Annotated[str, typer.Argument(metavar="NAME", help="A database of `iqa data list`.")]
+DatabaseFolder = Annotated[Path | None, typer.Option(metavar="DIR", help="Its folder; else as listed.")]
+DatabaseFolders = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="DIR", help="Its folder, or NAME=DIR; else that of the config file, or $IQA_DATA/NAME."
+    ),
+]
+OpinionRange = Annotated[
+    tuple[float, float] | None,
+    typer.Option("--range", metavar="LOW HIGH", help="Scale of the scores of a csv; else their extremes."),
+]
+SplitFiles = Annotated[
+    list[Path] | None, typer.Option(metavar="FILE", help="Parts as iqa data split has written them.")
+]
+HeldOut = Annotated[
+    bool, typer.Option("--held-out", help="Leave out pictures that a weight has met in training.")
+]
+
+# Where and how is computed.
+DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
+DeviceName = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Threads = Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads.")]
+DecodingThreads = Annotated[
+    int | None, typer.Option(min=1, help="CPU threads, of the network and of decoding.")
+]
+DistortingThreads = Annotated[
+    int | None, typer.Option(min=1, help="CPU threads of the network, and as many for distorting.")
+]
+
+# Runs of training.
+RunFolder = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Run folder.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting; see above.")
+]
+Pristine = Annotated[
+    Path,
+    typer.Option(
+        metavar="DIR", help="Undistorted photographs: sources.csv (split train and val) and images/."
+    ),
+]
