@@ -82,8 +82,9 @@ BASELINES: dict[str, Baseline] = {
             higher_is_better=False,
             scale="about 0 (best) to 100, not clamped",
             source="Mittal, Moorthy and Bovik, IEEE TIP 21(12), 2012; support vectors of PyPI's brisque",
-            licence="Apache-2.0; support vectors Apache-2.0 (R. Guha, 2024) and MIT (K. R. Shrimali, 2018)",
-            fitted="LIVE release 2, as the original; the makers of the vectors do not say",
+            licence="Apache-2.0; support vectors: notice of the University of Texas at Austin, 2011, then "
+            "MIT (K. R. Shrimali, 2018) and Apache-2.0 (R. Guha, 2024)",
+            fitted="LIVE release 2, all of it, by the authors' release that the vectors seem to be of",
         ),
         Baseline(
             "niqe",

@@ -4,9 +4,11 @@ Mittal, Moorthy and Bovik, "No-Reference Image Quality Assessment in the Spatial
 2012: 18 features (table I) at full and at half size, then support vector regression with a radial kernel.
 
 The support vectors are those of the PyPI package `brisque` 0.2.0, from which `benchmarks/brisque_model.py`
-has taken them; K. R. Shrimali's C++ program (LearnOpenCV, 2018, MIT) has the same. Order and scaling of the
-features are those of that program and of OpenCV's `cv2.quality`, which the tests compare with: other than in
-the paper, an asymmetric distribution is fitted to the MSCN coefficients too.
+has taken them; K. R. Shrimali's C++ program (LearnOpenCV, 2018, MIT) has the same. docs/evaluation.md tells
+what is known of where these have them from: from the authors' release, trained on LIVE; its notice is in
+`brisque-notice.txt`. Order and scaling of the features are those of that program and of OpenCV's
+`cv2.quality`, with which and these vectors the tests compare: other than in the paper, an asymmetric
+distribution is fitted to the MSCN coefficients too, so that scores are like the authors', and not the same.
 
 Where a picture is compressed so strongly that parts of it are plain, programs differ by some points: in
 theirs the sign of a rounding error counts, here it does not.
