@@ -116,7 +116,8 @@ def _matrix(found: Evaluation, what: str, title: str) -> Block:
                 "-" if whole.seen is None else f"{whole.seen:,}{MET if whole.seen else ''}",
             ]
         cells.append(tuple(row))
-    return Block(f"{title}, databases tested against scorers", cells, [], bold, left=2 if trained else 1)
+    title = f"{title}, a row for each scorer and a column for each database tested"
+    return Block(title, cells, [], bold, left=2 if trained else 1)
 
 
 def _rows(found: Evaluation) -> Iterator[Block]:

@@ -29,9 +29,9 @@ from scipy import stats
 from iqa_cli.evaluation.influence import Floats
 from iqa_cli.evaluation.resample import Ints, Sample
 
-#: Of fewer groups, or with fewer degrees of freedom, there is no interval: its upper bound would be about
-#: ten times the error and more.
-MIN_GROUPS, _LEAST_FREEDOM = 4, 1.5
+#: Of fewer groups, or with fewer degrees of freedom, there is no interval: its upper bound would be more than
+#: six times the error.
+MIN_GROUPS, _LEAST_FREEDOM = 5, 2.0
 #: How probable it is, by what is seen, that the shared variance is greater than what is reckoned with.
 _DOUBT = 0.25
 

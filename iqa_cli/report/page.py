@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from iqa_cli import __version__
+from iqa_cli.evaluation.bootstrap import MIN_GROUPS
 from iqa_cli.evaluation.part import Result
 from iqa_cli.report.fitted import view_of
 from iqa_cli.report.frame import document, section
@@ -108,7 +109,8 @@ def _article(result: Result, anchor: str, thumbnails: Thumbnails, *, dots: int, 
 def _document(results: Sequence[Result], sections: str, parts: int, command: str) -> str:
     scorers = len({result.column.scorer for result in results})
     databases = ", ".join(dict.fromkeys(result.part.dataset for result in results))
-    summary = f"{count(scorers, 'scorer')} on {count(parts, 'part')} of databases. Made by iqa {__version__}."
+    of = "a database" if parts == 1 else "databases"
+    summary = f"{count(scorers, 'scorer')} on {count(parts, 'part')} of {of}. Made by iqa {__version__}."
     return document(
         f"Evaluation: {databases}",
         "Quality scores against human opinion",
@@ -126,8 +128,9 @@ def _interval_words(results: Sequence[Result]) -> str:
     if "analytic" in methods:
         how.append("for very many pictures from the influence of each, summed over the same groups")
     if not how:
-        return "None: an interval needs at least two groups of pictures, and a figure."
-    return f"95 %, by {'; '.join(how)}."
+        return f"None: an interval needs at least {MIN_GROUPS} groups of pictures, and a figure."
+    own = "; that of the error by chi-square" if any(r.measured.whole.rmse_ci for r in results) else ""
+    return f"95 %, by {'; '.join(how)}{own}. Rows of fewer than {MIN_GROUPS} groups have none."
 
 
 def _parts(results: Sequence[Result]) -> list[list[Result]]:

@@ -8,6 +8,7 @@ measures of association, JASA 53, 1958), and the error is sqrt(1 - r^2).
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -53,8 +54,11 @@ class World:
         }
 
 
-def coverage(world: World, simulations: int, resamples: int) -> tuple[dict[tuple[str, Method], float], int]:
-    """Share of the intervals that hold the truth, by figure and method, and simulations whose fit ended."""
+def coverage(
+    world: World, simulations: int, resamples: int, methods: Sequence[Method] = METHODS
+) -> tuple[dict[tuple[str, Method], float], int]:
+    """Share of the intervals that hold the truth, by figure and method, and simulations whose fit ended. An
+    error without an interval counts as one that is not held."""
     truth, covered, done = world.truth(), Counter[tuple[str, Method]](), 0
     for _ in range(simulations):
         part = world.part()
@@ -65,10 +69,10 @@ def coverage(world: World, simulations: int, resamples: int) -> tuple[dict[tuple
         done += 1
         sample = Sample(x, part.opinions, part.groups, found.logistic)
         values = {name: getattr(found, name) for name in FIGURES}
-        for method in METHODS:
+        for method in methods:
             made = intervals(sample, values, resamples=resamples, method=method)
             covered.update((name, method) for name, (low, high) in made.items() if low <= truth[name] <= high)
-    return {(name, method): covered[name, method] / done for name in FIGURES for method in METHODS}, done
+    return {(name, method): covered[name, method] / done for name in FIGURES for method in methods}, done
 
 
 def test_intervals_of_groups_cover_as_stated() -> None:
