@@ -60,10 +60,9 @@ def main() -> None:
                 found["mrr", what] += made.p_mrr is not None and made.p_mrr < 0.05
                 found["both", what] += made.significant()
         for what in ("srcc", "plcc_fitted"):
-            cells = " | ".join(
-                f"{100 * found[test, what] / chosen.simulations:.1f}" for test in ("bootstrap", "mrr", "both")
-            )
-            print(f"| {groups} | {members} | {what} | {cells} |", flush=True)
+            tests = ("bootstrap", "mrr", "both")
+            cells = [f"{100 * found[test, what] / chosen.simulations:.1f}" for test in tests]
+            print(f"| {groups} | {members} | {what} | {' | '.join(cells)} |", flush=True)
     groups, members, scorers = EQUALS
     world, bold = World(groups, members, 0.7), 0
     for _ in range(chosen.simulations // 2):

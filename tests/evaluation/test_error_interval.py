@@ -33,7 +33,7 @@ def test_of_many_independent_pictures_it_is_that_of_a_variance() -> None:
 
 def test_copies_of_a_picture_say_no_more_than_one() -> None:
     one = sample_of(60)
-    four = Sample(*(np.repeat(column, 4) for column in (one.x, one.y, one.groups)), one.logistic)
+    four = Sample(np.repeat(one.x, 4), np.repeat(one.y, 4), np.repeat(one.groups, 4), one.logistic)
     assert error_interval(four) == pytest.approx(error_interval(one), rel=1e-6)
     naive = Sample(four.x, four.y, np.arange(240), one.logistic)
     assert np.ptp(error_interval(naive) or ()) < 0.7 * np.ptp(error_interval(one) or ())
