@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import BufferedReader
 from pathlib import Path
 
@@ -78,32 +78,41 @@ def listed_checksum(path: Path) -> str | None:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file and its line in `SHA256SUMS` so that whatever goes wrong leaves the old ones as they were.
+    """Write a file and its line in `SHA256SUMS` so that whatever goes wrong leaves the old ones as they were;
+    see `write_files`."""
+    write_files({path: content})
 
-    Both are written in full under other names and forced to the disk before either takes its place. The
-    folder is made when it is missing: a long training run should not lose its result for that.
+
+def write_files(contents: Mapping[Path, bytes]) -> None:
+    """Write files of one folder and their lines in `SHA256SUMS` so that whatever goes wrong leaves the old
+    ones as they were.
+
+    All are written in full under other names and forced to the disk before any takes its place. The folder
+    is made when it is missing: a long training run should not lose its result for that.
 
     Raises:
         WeightsError: No permission, no space, a folder of that name, ...; nothing has been changed.
     """
-    manifest = path.parent / MANIFEST
+    *_, last = contents
+    manifest = last.parent / MANIFEST
     written: list[Replacement] = []
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for target in (path, manifest):
+        last.parent.mkdir(parents=True, exist_ok=True)
+        for target in (*contents, manifest):
             if target.is_dir():
                 raise IsADirectoryError(0, f"{target.name} is a folder")
-        with _folder_lock(path.parent):
-            sums = _read_manifest(manifest) | {path.name: hashlib.sha256(content).hexdigest()}
+        with _folder_lock(last.parent):
+            digests = {path.name: hashlib.sha256(content).hexdigest() for path, content in contents.items()}
+            sums = _read_manifest(manifest) | digests
             lines = "".join(_manifest_line(name, sums[name]) for name in sorted(sums))
-            for target, data in ((path, content), (manifest, os.fsencode(lines))):
+            for target, data in (*contents.items(), (manifest, os.fsencode(lines))):
                 written.append(Replacement(target))
                 written[-1].file.write(data)
                 written[-1].complete()
             for made in written:
                 made.commit()
     except OSError as error:
-        raise WeightsError(f"{one_line(path)}: cannot be written: {reason_of(error)}") from None
+        raise WeightsError(f"{one_line(last)}: cannot be written: {reason_of(error)}") from None
     finally:
         for made in written:
             made.discard()

@@ -137,18 +137,24 @@ def write_seen(path: str | os.PathLike[str], hashes: Iterable[tuple[int, int]]) 
     Raises:
         WeightsError: The name does not end so, or the file cannot be written; an old one is left as it was.
     """
-    import numpy as np
-    from safetensors.numpy import save
-
     path = Path(path)
     if not path.name.endswith(SEEN_SUFFIX):
         raise WeightsError(f"{one_line(path)}: the file of seen pictures should end in {SEEN_SUFFIX}")
+    content, number = seen_content(hashes)
+    write_file(path, content)
+    return number
+
+
+def seen_content(hashes: Iterable[tuple[int, int]]) -> tuple[bytes, int]:
+    """The content of the file that `write_seen` writes, and the number of different pairs."""
+    import numpy as np
+    from safetensors.numpy import save
+
     table = np.array(
         sorted({(int(pixels), int(perceptual)) for pixels, perceptual in hashes}), dtype=np.uint64
     )
     columns = np.ascontiguousarray(table.reshape(-1, 2).T)
-    write_file(path, save({"pixels": columns[0], "perceptual": columns[1]}, {"iqa_seen": "1"}))
-    return len(table)
+    return save({"pixels": columns[0], "perceptual": columns[1]}, {"iqa_seen": "1"}), len(table)
 
 
 def read_seen(path: str | os.PathLike[str]) -> Seen:

@@ -99,15 +99,15 @@ def pairs(entries: list[str] | None, option: str) -> dict[str, Any]:
     return found
 
 
-def check_name(name: str) -> None:
-    """See that a weight can be called so.
+def check_name(name: str, option: str = "--name") -> None:
+    """See that a weight can be called so, as an option asks.
 
     Raises:
         UsageError: It is no plain name of a file.
     """
     if not _NAME.fullmatch(name) or name.endswith((".safetensors", ".seen")):
         raise UsageError(
-            f"--name: {one_line(name)!r} cannot name a weight",
+            f"{option}: {one_line(name)!r} cannot name a weight",
             hint="letters, digits and . _ + - after the first; no folder and no ending",
         )
 

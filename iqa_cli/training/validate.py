@@ -1,9 +1,11 @@
-"""Raw predictions of a network in training over labelled pictures, by the size policy that scoring uses."""
+"""What a network in training says of labelled pictures, by the size policy that scoring uses."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -11,15 +13,27 @@ from numpy.typing import NDArray
 from torch import nn
 
 from iqa_cli.errors import ImageError
-from iqa_cli.images.crops import iter_crops
+from iqa_cli.images.crops import Crop, iter_crops
 from iqa_cli.images.decode import open_photo
 from iqa_cli.images.policy import SizePolicy
+from iqa_cli.scoring.pooling import CropScores
 from iqa_cli.text import one_line
 from iqa_cli.training.crops import to_tensor
 from iqa_cli.training.devices import autocast
 
+#: Told how many pictures are read, of how many.
+Told: TypeAlias = Callable[[int, int], None]
 
-@torch.inference_mode()
+
+@dataclass(frozen=True)
+class Looked:
+    """A picture as the network saw it: its size in pixels, and what was said of each crop."""
+
+    width: int
+    height: int
+    crops: CropScores
+
+
 def predict_raw(
     network: nn.Module,
     paths: Sequence[Path],
@@ -27,7 +41,7 @@ def predict_raw(
     *,
     batch: int = 32,
     precision: torch.dtype = torch.float32,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Told | None = None,
 ) -> dict[str, NDArray[np.float64]]:
     """Pooled raw outputs of pictures, one array [n] per view, and their weighted sum.
 
@@ -37,11 +51,11 @@ def predict_raw(
         policy: The size policy.
         batch: Crops in a forward pass, of one picture or several.
         precision: dtype of autocast; float32 turns it off.
-        progress: Told how many pictures are read, of how many.
+        progress: Told how far it is.
 
     Returns:
-        "pooled": [n] as scoring pools them; and for each view of the policy its mean [n], NaN where a
-        picture lacks it.
+        "pooled": [n] as scoring pools them, transparent ones over the first background; and for each view of
+        the policy its mean [n], NaN where a picture lacks it.
 
     Raises:
         ImageError: A picture cannot be read.
@@ -49,33 +63,78 @@ def predict_raw(
     sums: dict[str, NDArray[np.float64]] = {}
     counts: dict[str, NDArray[np.float64]] = {}
     pooled = np.zeros(len(paths))
-    device = next((p.device for p in network.parameters()), torch.device("cpu"))
-    waiting: list[tuple[int, str, float, NDArray[np.uint8]]] = []
+    said = _said(network, paths, policy, batch, precision, progress, every_background=False)
+    for i, _, crop, value in said:
+        pooled[i] += crop.weight * value
+        sums.setdefault(crop.view, np.zeros(len(paths)))[i] += value
+        counts.setdefault(crop.view, np.zeros(len(paths)))[i] += 1
+    with np.errstate(invalid="ignore"):
+        views = {view: sums[view] / np.where(counts[view] > 0, counts[view], np.nan) for view in sums}
+    return {"pooled": pooled, **views}
 
-    def flush() -> None:
-        rgb = to_tensor(np.stack([pixels for *_, pixels in waiting])).to(device)
-        with autocast(device, precision):
+
+def look(
+    network: nn.Module,
+    paths: Sequence[Path],
+    policy: SizePolicy,
+    *,
+    batch: int = 32,
+    precision: torch.dtype = torch.float32,
+    progress: Told | None = None,
+) -> list[Looked]:
+    """What scoring knows of pictures before it pools their crops; arguments and errors as of
+    `predict_raw`."""
+    crops: list[list[tuple[Crop, float]]] = [[] for _ in paths]
+    sizes = [(0, 0)] * len(paths)
+    said = _said(network, paths, policy, batch, precision, progress, every_background=True)
+    for i, size, crop, value in said:
+        sizes[i] = size
+        crops[i].append((crop, float(value)))
+    return [
+        Looked(
+            *size,
+            CropScores(
+                np.array([value for _, value in one]),
+                np.array([crop.weight for crop, _ in one]),
+                np.array([crop.background for crop, _ in one], dtype=np.int64),
+            ),
+        )
+        for size, one in zip(sizes, crops, strict=True)
+    ]
+
+
+def _said(
+    network: nn.Module,
+    paths: Sequence[Path],
+    policy: SizePolicy,
+    batch: int,
+    precision: torch.dtype,
+    progress: Told | None,
+    *,
+    every_background: bool,
+) -> Iterator[tuple[int, tuple[int, int], Crop, np.float32]]:
+    """Crop by crop: number and size of the picture, the crop, and what the network says of it."""
+    device = next((p.device for p in network.parameters()), torch.device("cpu"))
+    waiting: list[tuple[int, tuple[int, int], Crop]] = []
+
+    def flush() -> Iterator[tuple[int, tuple[int, int], Crop, np.float32]]:
+        with torch.inference_mode(), autocast(device, precision):
+            rgb = to_tensor(np.stack([crop.pixels for *_, crop in waiting])).to(device)
             raw = network(rgb).float().cpu().numpy()
-        for (i, view, weight, _), value in zip(waiting, raw, strict=True):
-            pooled[i] += weight * value
-            sums.setdefault(view, np.zeros(len(paths)))[i] += value
-            counts.setdefault(view, np.zeros(len(paths)))[i] += 1
+        yield from ((*entry, value) for entry, value in zip(waiting, raw, strict=True))
         waiting.clear()
 
     for i, path in enumerate(paths):
         try:
             with open_photo(path) as photo:
                 for crop in iter_crops(photo, policy, "default"):
-                    if crop.background == 0:
-                        waiting.append((i, crop.view, crop.weight, crop.pixels))
+                    if every_background or crop.background == 0:
+                        waiting.append((i, (photo.width, photo.height), crop))
                         if len(waiting) == batch:
-                            flush()
+                            yield from flush()
         except ImageError as error:
             raise ImageError(f"{one_line(path)}: {error.message}", hint=error.hint) from None
         if progress is not None:
             progress(i + 1, len(paths))
     if waiting:
-        flush()
-    with np.errstate(invalid="ignore"):
-        views = {view: sums[view] / np.where(counts[view] > 0, counts[view], np.nan) for view in sums}
-    return {"pooled": pooled, **views}
+        yield from flush()

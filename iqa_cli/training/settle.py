@@ -1,0 +1,175 @@
+"""What the scores of a network mean, settled on labelled pictures that it was not fitted to: the shares of
+the views in a score, the calibration map, and the interval of a score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from iqa_cli.calibration import Calibration
+from iqa_cli.datasets.record import ImageRecord
+from iqa_cli.evaluation.conformal import LEAST_GROUPS, Ints, Known, Mask, fit_interval
+from iqa_cli.evaluation.correlation import Floats, agreement
+from iqa_cli.images.policy import SizePolicy
+from iqa_cli.interval import Interval
+from iqa_cli.scoring.device import exact_arithmetic
+from iqa_cli.scoring.pooling import pool
+from iqa_cli.text import count
+from iqa_cli.training.calibrate import Chosen, choose_calibration, fit_calibration, fit_isotonic
+from iqa_cli.training.shares import choose_glance_weight, choose_native_weight
+from iqa_cli.training.validate import Looked, Told, look
+
+#: What is settled, in the words of a card.
+SETTLED = "shares of the native crops and of the glance, calibration, interval"
+#: Behind the use of the pictures whose opinions `percentiles_of` was asked for.
+PERCENTILES_ARE = "percentiles are of these pictures' opinion scores"
+_PERCENTILES = (1, 2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 98, 99)
+#: Falls nowhere: over which background a picture looks worst does not hang on the map.
+_LINE = Calibration("linear", {"slope": 1.0, "intercept": 0.0})
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What the scores of a network mean.
+
+    Attributes:
+        policy: The size policy with its shares.
+        calibration: The map from outputs to points.
+        interval: The interval of a score; None where there are too few groups of pictures.
+        srcc: Of the pooled outputs and the opinions.
+        shares: Name of a share -> share tried -> SRCC; empty where they were given.
+        remarks: Sentences for the card and the log: what could not be fitted.
+    """
+
+    policy: SizePolicy
+    calibration: Chosen
+    interval: Interval | None
+    srcc: float
+    shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+    def output(self, fitted_to: str) -> dict[str, Any]:
+        """Fields of a card's `output`.
+
+        Args:
+            fitted_to: The labelled pictures, in words.
+        """
+        values: dict[str, Any] = {"calibration": self.calibration.values}
+        if self.interval is not None:
+            values["interval"] = {**self.interval.to_dict(), "fitted_to": fitted_to}
+        return values
+
+    def figures(self) -> dict[str, Any]:
+        """What a card's entry on the labelled pictures tells of the choices."""
+        shares = {f"{name}_srcc": dict(tried) for name, tried in self.shares.items()}
+        rmse = {"calibration_rmse": self.calibration.rmse} if self.calibration.rmse else {}
+        return {"srcc": round(self.srcc, 4), **shares, **rmse}
+
+
+def settle(
+    network: nn.Module,
+    records: Sequence[ImageRecord],
+    policy: SizePolicy,
+    precision: torch.dtype,
+    log: Callable[[str], None],
+    *,
+    start: Mapping[str, Any] | None = None,
+    keep: Mapping[str, Any] | None = None,
+    progress: Told | None = None,
+) -> Settled:
+    """Choose the shares, the map and the interval.
+
+    Args:
+        network: In evaluation mode.
+        records: Labelled pictures to which it was not fitted.
+        policy: Size policy; where `keep` is given, with the shares that stay.
+        precision: dtype of autocast for the choice of the shares. What is calibrated is computed in float32,
+            as scoring does.
+        log: Takes a line now and then.
+        start: Calibration of a weight from which this one starts.
+        keep: Calibration that stays, so that every score does; only the interval is fitted.
+        progress: Told how far it is, `passes` times over all pictures.
+
+    Raises:
+        ImageError: A picture cannot be read.
+        ValueError: There are fewer than three pictures, or all have one opinion or one output.
+    """
+    shares: dict[str, dict[str, float]] = {}
+    if keep is None:
+        log("choosing the shares of the native crops and of the glance")
+        weight, shares["native_weight"] = choose_native_weight(network, records, policy, precision, progress)
+        glance, shares["glance_weight"] = choose_glance_weight(network, records, policy, precision, progress)
+        policy = replace(policy, native_weight=weight, glance_weight=glance)
+    log("calibrating" if keep is None else "fitting the interval")
+    # As scoring computes it, on a GPU too.
+    with exact_arithmetic(next(network.parameters()).device):
+        looked = look(network, [r.path for r in records], policy, progress=progress)
+    raw = np.array([pool(one.crops, _LINE).raw for one in looked])
+    mos = np.array([r.mos for r in records])
+    groups = np.unique([r.group for r in records], return_inverse=True)[1]
+    srcc = agreement(raw, mos).srcc
+    chosen = Chosen(dict(keep), None) if keep is not None else choose_calibration(raw, mos, groups, start)
+    interval = _interval(looked, raw, mos, groups, chosen, start, given=keep is not None)
+    remarks = [chosen.remark] if chosen.remark is not None else []
+    if interval is None:
+        few = count(len(np.unique(groups)), "group")
+        remarks.append(f"no interval: {few} of labelled pictures, and {LEAST_GROUPS} would do")
+    for remark in remarks:
+        log(remark)
+    return Settled(policy, chosen, interval, srcc, shares, tuple(remarks))
+
+
+def passes(*, interval_only: bool) -> int:
+    """How often `settle` goes over all pictures: once where the calibration is kept."""
+    return 1 if interval_only else 3
+
+
+def scale_of(database: str) -> str:
+    """What 0 and 100 points stand for, in the words of a card."""
+    return f"100 x MOS of {database}, scaled to 0 to 1"
+
+
+def percentiles_of(records: Sequence[ImageRecord]) -> dict[str, float]:
+    """Percentiles of the opinions of pictures in points, for a card."""
+    found = np.percentile([100 * r.mos for r in records], _PERCENTILES)
+    return {str(p): round(float(value), 2) for p, value in zip(_PERCENTILES, found, strict=True)}
+
+
+def _interval(
+    looked: Sequence[Looked],
+    raw: Floats,
+    mos: Floats,
+    groups: Ints,
+    chosen: Chosen,
+    start: Mapping[str, Any] | None,
+    *,
+    given: bool,
+) -> Interval | None:
+    """The interval; where the map was fitted to these very pictures, by maps that were not."""
+
+    def known(used: Mask) -> Known:
+        if given:
+            return _known(looked, chosen.values)
+        if chosen.values["kind"] == "isotonic":
+            return _known(looked, fit_isotonic(raw[used], mos[used]))
+        return _known(looked, fit_calibration(raw[used], mos[used], start)[0])
+
+    return fit_interval(known, 100 * mos, groups)
+
+
+def _known(looked: Sequence[Looked], calibration: Mapping[str, Any]) -> Known:
+    calibrate = Calibration.from_dict(dict(calibration))
+    pooled = [pool(one.crops, calibrate) for one in looked]
+    return Known(
+        np.array([p.score for p in pooled]),
+        {
+            "spread": np.array([p.spread for p in pooled]),
+            "crops": np.array([float(p.crops) for p in pooled]),
+            "side": np.sqrt([float(one.width * one.height) for one in looked]),
+        },
+    )
