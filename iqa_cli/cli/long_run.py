@@ -112,6 +112,27 @@ def check_name(name: str, option: str = "--name") -> None:
         )
 
 
+def set_up(device: str, threads: int | None) -> tuple[Any, int]:
+    """Prepare a pre-training that distorts pictures on the CPU while the network computes.
+
+    Args:
+        device: As of `--device`.
+        threads: As of `--threads`.
+
+    Returns:
+        The `torch.device`, and how many crops are made at a time.
+    """
+    import cv2
+    import torch
+
+    from iqa_cli.scoring.device import choose_device
+
+    if threads:
+        torch.set_num_threads(threads)
+    cv2.setNumThreads(1)  # several crops are distorted at a time, each by one thread
+    return choose_device(device), threads or torch.get_num_threads()
+
+
 def check_pristine_folder(folder: Path | None, option: str) -> list[Path]:
     """The photographs of a folder of undistorted ones, each of which is there; none without a folder.
 

@@ -16,7 +16,7 @@ from iqa_cli.cli.context import Environment
 from iqa_cli.cli.data_print import print_table, progress_on
 from iqa_cli.cli.interrupt import computing
 from iqa_cli.cli.options import Device, DeviceOption, OpinionRange, Quiet, Threads
-from iqa_cli.cli.output import Output, check_place
+from iqa_cli.cli.output import check_place, write
 from iqa_cli.errors import ExitCode, ImageError, UsageError
 from iqa_cli.text import count, one_line, printable
 
@@ -159,12 +159,7 @@ def _write(env: Environment, ranked: Sequence[Pair], place: str, *, as_json: boo
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(_COLUMNS)
         writer.writerows(rows)
-    target = Output(env, place)
-    try:
-        target.write(text.getvalue().encode("utf-8", "surrogateescape"))
-        target.close()
-    finally:
-        target.discard()
+    write(env, place, text.getvalue().encode("utf-8", "surrogateescape"))
 
 
 def _draw(env: Environment, ranked: Sequence[Pair], place: Path, title: str, columns: int) -> None:

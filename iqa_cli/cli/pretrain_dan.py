@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.long_run import interruptible, pairs
+from iqa_cli.cli.long_run import interruptible, pairs, set_up
 from iqa_cli.cli.options import DeviceName, DistortingThreads, Pristine, Quiet, RunFolder, Settings
 from iqa_cli.training.dan_config import ContrastiveConfig, preset_config
 
@@ -34,12 +34,8 @@ def dan(
     env.quiet |= quiet
     config = preset_config(preset, pairs(settings, "--set"))
     with interruptible(env):
-        import cv2
-        import torch
-
         from iqa_cli.datasets.pristine import read_pristine
         from iqa_cli.networks.dan import DAN
-        from iqa_cli.scoring.device import choose_device
         from iqa_cli.training.checkpoint import claim_folder
         from iqa_cli.training.contrastive import check_pretraining, describe_pretraining, pretrain
         from iqa_cli.training.contrastive_finish import (
@@ -52,10 +48,7 @@ def dan(
         from iqa_cli.training.report import finished_report
         from iqa_cli.training.starts import load_resnet50_int8
 
-        if threads:
-            torch.set_num_threads(threads)
-        cv2.setNumThreads(1)  # several crops are distorted at a time, each by one thread
-        where = choose_device(device)
+        where, workers = set_up(device, threads)
         parts = {part: read_pristine(pristine, part) for part in ("train", "val")}
         for part, paths in parts.items():
             check_pictures(paths, f"--pristine, part {part}")
@@ -71,7 +64,6 @@ def dan(
         if report is None:
             env.note(f"decoding {sum(map(len, parts.values()))} photographs")
             train, val = (decode_all(paths) for paths in parts.values())
-            workers = threads or torch.get_num_threads()
             model = pretrain(config, network, train, output, env.note, where, workers, data)
             report = finish_pretraining(
                 config, model, start, train, val, recipe, output, env.note, where, workers

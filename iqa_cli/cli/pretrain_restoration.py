@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.long_run import interruptible, pairs
+from iqa_cli.cli.long_run import interruptible, pairs, set_up
 from iqa_cli.cli.options import DeviceName, DistortingThreads, Pristine, Quiet, RunFolder, Settings
 from iqa_cli.errors import UsageError
 from iqa_cli.training.restoration_config import RestorationConfig, preset_config
@@ -48,13 +48,9 @@ def restoration(
     if data is None and root is not None:
         raise UsageError("--root: of which database?", hint="name it with --data")
     with interruptible(env):
-        import cv2
-        import torch
-
         from iqa_cli.datasets.pristine import read_pristine
         from iqa_cli.datasets.registry import read_database
         from iqa_cli.evaluation.full_reference import library_version
-        from iqa_cli.scoring.device import choose_device
         from iqa_cli.training.checkpoint import claim_folder
         from iqa_cli.training.crops import check_pictures, decode_all
         from iqa_cli.training.report import finished_report
@@ -67,10 +63,7 @@ def restoration(
         )
         from iqa_cli.training.restoration_report import report_text
 
-        if threads:
-            torch.set_num_threads(threads)
-        cv2.setNumThreads(1)  # several crops are distorted at a time, each by one thread
-        where = choose_device(device)
+        where, workers = set_up(device, threads)
         library_version()  # the report needs it, after hours
         train, val = (read_pristine(pristine, split) for split in ("train", "val"))
         further = FurtherPictures()
@@ -87,7 +80,6 @@ def restoration(
         if report is None:
             paths = [*train, *further.paths()]
             env.note(f"decoding {len(paths)} photographs")
-            workers = threads or torch.get_num_threads()
             model = pretrain_restoration(
                 config, decode_all(paths), output, env.note, where, workers, recipe["data"], max_steps
             )

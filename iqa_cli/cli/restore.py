@@ -11,7 +11,7 @@ import typer
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.long_run import interruptible
 from iqa_cli.cli.options import DeviceName, Quiet, Threads
-from iqa_cli.cli.output import Output, check_place
+from iqa_cli.cli.output import check_place, write
 from iqa_cli.errors import IqaError, UsageError
 from iqa_cli.text import one_line
 
@@ -73,15 +73,10 @@ def restore(
             raise type(error)(f"{one_line(picture)}: {error.message}", hint=hint) from None
         stream = io.BytesIO()
         Image.fromarray(restored).save(stream, kind, **options)
-        place = Output(env, output)
-        try:
-            place.write(stream.getvalue())
-            place.close()
-        except BaseException:
-            place.discard()
-            raise
+        write(env, output, stream.getvalue())
         height, width = restored.shape[:2]
-        env.note(f"wrote {place.name}: {width}x{height} pixels, restored with {one_line(name)}")
+        place = "stdout" if output == "-" else one_line(output)
+        env.note(f"wrote {place}: {width}x{height} pixels, restored with {one_line(name)}")
 
 
 restore.__doc__ = """\b

@@ -6,17 +6,15 @@ Imports no torch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from iqa_cli.errors import UsageError
-from iqa_cli.training.fields import check_fields, from_options, nearest, number
-
-_LARGEST_SEED = 2**63 - 1
+from iqa_cli.training.config import LARGEST_SEED
+from iqa_cli.training.fields import Checked, from_preset, number
 
 
 @dataclass(frozen=True)
-class ContrastiveConfig:
+class ContrastiveConfig(Checked):
     """How the DAN learns distortions; see `iqa_cli.training.contrastive`.
 
     That it is pre-trained contrastively is published; how is not known to us. After SaTQA and CONTRIQUE are
@@ -72,17 +70,13 @@ class ContrastiveConfig:
     norm_batches: int = number(4, at_least=1)
     head_size: int = number(224, at_least=64)
     head_crops: int = number(253, at_least=2)
-    seed: int = number(0, at_least=0, at_most=_LARGEST_SEED)
+    seed: int = number(0, at_least=0, at_most=LARGEST_SEED)
     precision: Literal["bf16", "fp32"] = "bf16"
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        super().__post_init__()
         if self.photographs and self.photographs < self.images:
             raise ValueError(f"photographs must be 0 or at least images ({self.images})")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for `config.json` and the file's own record."""
-        return asdict(self)
 
 
 #: What each preset says differently from the defaults.
@@ -111,7 +105,5 @@ def preset_config(preset: str, values: Mapping[str, Any]) -> ContrastiveConfig:
     Raises:
         UsageError: There is no such preset or setting, or a value does not fit.
     """
-    if preset not in PRESETS:
-        raise UsageError(f"--preset: there is no preset {preset!r}", hint=nearest(preset, PRESETS))
-    config: ContrastiveConfig = from_options(ContrastiveConfig, {**PRESETS[preset], **values}, "--set")
+    config: ContrastiveConfig = from_preset(ContrastiveConfig, PRESETS, preset, values)
     return config

@@ -10,7 +10,7 @@ import difflib
 import math
 import types
 from collections.abc import Iterable, Mapping
-from dataclasses import field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from iqa_cli.errors import UsageError
@@ -26,6 +26,22 @@ _KINDS = {
     dict: "a table",
     type(None): "none",
 }
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A config that is checked when it is made.
+
+    Raises:
+        ValueError: A field is of the wrong type or out of its range.
+    """
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for `config.json` and the record of what is made."""
+        return asdict(self)
 
 
 def number(
@@ -100,6 +116,25 @@ def from_options(config: type, values: Mapping[str, Any], option: str) -> Any:
         return config(**values)
     except (TypeError, ValueError) as error:
         raise UsageError(f"{option}: {one_line(str(error))}") from None
+
+
+def from_preset(
+    config: type, presets: Mapping[str, Mapping[str, Any]], preset: str, values: Mapping[str, Any]
+) -> Any:
+    """Make a config of a preset, changed by what is given with `--set`.
+
+    Args:
+        config: A dataclass; its own checks apply as well.
+        presets: Name -> what it says differently from the defaults.
+        preset: Name of one of them.
+        values: Field -> value.
+
+    Raises:
+        UsageError: There is no such preset or setting, or a value does not fit.
+    """
+    if preset not in presets:
+        raise UsageError(f"--preset: there is no preset {preset!r}", hint=nearest(preset, presets))
+    return from_options(config, {**presets[preset], **values}, "--set")
 
 
 def check_known(config: type, values: Mapping[str, Any], option: str) -> None:

@@ -7,17 +7,15 @@ Imports no torch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from iqa_cli.errors import UsageError
-from iqa_cli.training.fields import check_fields, from_options, nearest, number
-
-_LARGEST_SEED = 2**63 - 1
+from iqa_cli.training.config import LARGEST_SEED
+from iqa_cli.training.fields import Checked, from_preset, number
 
 
 @dataclass(frozen=True)
-class RestorationConfig:
+class RestorationConfig(Checked):
     """How the restoration network learns to take distortions back; see `iqa_cli.training.restoration`.
 
     That it is trained on pairs with a non-adversarial loss weighted by an error map is published. Every
@@ -60,15 +58,8 @@ class RestorationConfig:
     error_weight: float = number(1.0, at_least=0)
     report_size: int = number(256, at_least=64)
     report_levels: int = number(5, at_least=1, at_most=5)
-    seed: int = number(0, at_least=0, at_most=_LARGEST_SEED)
+    seed: int = number(0, at_least=0, at_most=LARGEST_SEED)
     precision: Literal["bf16", "fp32"] = "bf16"
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for `config.json` and the file's own record."""
-        return asdict(self)
 
 
 #: What each preset says differently from the defaults.
@@ -94,7 +85,5 @@ def preset_config(preset: str, values: Mapping[str, Any]) -> RestorationConfig:
     Raises:
         UsageError: There is no such preset or setting, or a value does not fit.
     """
-    if preset not in PRESETS:
-        raise UsageError(f"--preset: there is no preset {preset!r}", hint=nearest(preset, PRESETS))
-    config: RestorationConfig = from_options(RestorationConfig, {**PRESETS[preset], **values}, "--set")
+    config: RestorationConfig = from_preset(RestorationConfig, PRESETS, preset, values)
     return config
