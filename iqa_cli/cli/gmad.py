@@ -136,7 +136,9 @@ def gmad(
     proxy: Annotated[
         bool, typer.Option("--proxy", help="Ask full-reference metrics, as a proxy of opinions.")
     ] = False,
-    catch: Annotated[int, typer.Option(min=0, max=100, help="Catch trials for observers.")] = 2,
+    catch: Annotated[
+        int, typer.Option(min=0, max=100, help="Catch trials; fewer than 3 leave no observer out.")
+    ] = 4,
     output: Annotated[
         str | None, typer.Option("-o", "--output", metavar="OUT", help="Write a folder to judge from.")
     ] = None,

@@ -105,7 +105,7 @@ def read_pool(models: Models, options: PoolOptions, env: Environment) -> tuple[P
             warnings.simplefilter("ignore")
         notes: dict[str, Any] = {}
         if asked.weights:
-            tasks, files, notes["held_out"] = hold_out(tasks, files, asked, missing, env)
+            tasks, files, notes["held_out"] = hold_out(tasks, files, asked, lineup, missing, env)
         pool, failed = _scored(tasks, source, files, models, options, missing, env)
     if options.datasets and _is_synthetic(options):
         env.note("the opinions of csv are a pseudo-MOS of metrics (synth.json): nobody has given them")

@@ -89,14 +89,19 @@ def fallen(row: Row) -> str:
     return names.get(row.agreement.verdict, row.agreement.verdict)
 
 
-def as_json(competition: Competition, opinions: Sequence[Row], proxy: Sequence[Row]) -> str:
-    """`gmad.json` with the verdicts of opinions and of the proxy; one object, in ASCII."""
+def as_json(
+    competition: Competition, opinions: Sequence[Row], proxy: Sequence[Row], votes: Mapping[str, float]
+) -> str:
+    """`gmad.json` with the verdicts of opinions and of the proxy, and the votes of the proxy by the ids of
+    pairs; one object, in ASCII."""
     from iqa_cli.gmad.opinions import PROXY
     from iqa_cli.gmad.session import competition_document
 
     content = competition_document(competition)
     content["opinions"] = [_verdict(row) for row in opinions]
-    content["proxy"] = {"text": PROXY, "rows": [_verdict(row) for row in proxy]} if proxy else None
+    content["proxy"] = (
+        {"text": PROXY, "rows": [_verdict(row) for row in proxy], "votes": dict(votes)} if proxy else None
+    )
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 

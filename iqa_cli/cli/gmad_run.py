@@ -40,7 +40,7 @@ class RunOptions:
 
     output: Path | None = None
     form: str = "table"
-    catch: int = 2
+    catch: int = 4
     proxy: bool = False
     command: str = ""
 
@@ -188,7 +188,7 @@ def _print(competition: Competition, votes: dict[str, float], options: RunOption
     opinions = verdicts(competition)
     proxy = verdicts(competition, lambda pair: votes.get(pair.id)) if votes else []
     if options.form == "json":
-        write(env, None, show.as_json(competition, opinions, proxy).encode())
+        write(env, None, show.as_json(competition, opinions, proxy, votes).encode())
     elif options.form == "csv":
         write(env, None, show.as_csv(competition, votes).encode("utf-8", "surrogateescape"))
     else:

@@ -52,10 +52,19 @@ def hold_out(
     tasks: Sequence[Task],
     files: Sequence[dict[str, Floats]],
     asked: Lineup,
+    lineup: Lineup,
     missing: bool,
     env: Environment,
 ) -> tuple[list[Task], list[dict[str, Floats]], dict[str, Any]]:
     """Leave out what the weights have met: these pixels, or others that resemble them.
+
+    Args:
+        tasks: The pictures.
+        files: Scores of files by task.
+        asked: As `weights_to_ask` gives it.
+        lineup: The competition; of models in it that are not asked a note says so.
+        missing: Whether pictures may be unreadable.
+        env: For notes and progress.
 
     Returns:
         Tasks and scores of files without it, and the record: how many pictures were compared with how many
@@ -89,6 +98,10 @@ def hold_out(
     }
     names = ", ".join(one_line(weight.card.name) for weight in asked.weights)
     env.note(f"{total - left:,} of {count(total, 'picture')} left out as met in training by {names}")
+    others = [known.name for known in lineup.baselines if known.fitted] + [f.name for f in lineup.files]
+    others = [name for name in others if name not in record["weights"]]
+    if others:
+        env.note(f"what {', '.join(map(one_line, others))} learned from is not known here")
     if record["not_compared"]:
         env.note(f"{count(record['not_compared'], 'picture')} could not be read and compared")
     if not left:

@@ -184,6 +184,7 @@ def test_a_folder_with_a_table_has_references_and_metrics_are_not_called_people(
     # Its opinions are no people's: they are not asked, and the metrics are only where they are asked for.
     assert of_folder["opinions"] == []
     assert {row["share"] for row in of_folder["proxy"]["rows"] if row["defender"] == "b"} == {1}
+    assert of_folder["proxy"]["votes"].keys() == {pair["id"] for pair in of_folder["pairs"]}
     assert all(pair["first"]["reference"].endswith("reference.png") for pair in of_folder["pairs"])
     kept = iqa(*mining, tmp_path / "pool", "--content", "different", "--format", "json")
     assert all(
@@ -264,6 +265,7 @@ def test_a_folder_is_scored_once_and_becomes_a_competition(
     assert compared["weights"]["second"]["hashes"] == compared["weights"]["second"]["met"] == 5
     assert found["pool"]["images"] == json.loads(held.out)["pool"]["images"]
     assert f"{compared['left_out']} of 17 pictures left out as met in training by second" in unseen.err
+    assert "what scores-mfenet, scores-second learned from is not known" in unseen.err
     # Votes on these pairs would be lost.
     (out / "votes.sqlite").touch()
     refused = iqa("gmad", "--a", "mfenet", "--b", second, folder, "-o", out)
