@@ -2,45 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import permutations
-
 import numpy as np
 import pytest
 from scipy import optimize, stats
 
 from iqa_cli.evaluation.competition import PRIOR, Ballots, outcome, thurstone
 from iqa_cli.evaluation.screening import screen
-
-
-def _simulated(
-    rng: np.random.Generator,
-    latent: np.ndarray,
-    *,
-    people: int,
-    pairs: int,
-    of_people: float = 0.0,
-    of_pairs: float = 0.0,
-) -> Ballots:
-    """Votes of people who see a difference latent_ij (attacker i, defender j) plus effects of the pair, of
-    the person and of the moment, all normal, and say so where it is more than 0.3."""
-    parts = []
-    tendency = rng.normal(0, of_people, people)
-    for number, (i, j) in enumerate(permutations(range(len(latent)), 2)):
-        content = rng.normal(0, of_pairs, pairs)
-        seen = latent[i, j] + content + tendency[:, None] + rng.normal(size=(people, pairs))
-        vote = np.where(seen > 0.3, 1, np.where(seen < -0.3, -1, 0))
-        who, what = np.nonzero(rng.random((people, pairs)) < 0.9)  # some have not been asked yet
-        parts.append(
-            (np.full(len(who), i), np.full(len(who), j), vote[who, what], who, number * pairs + what)
-        )
-    columns = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Ballots(tuple(f"m{place}" for place in range(len(latent))), *columns)
-
-
-def _truth(latent: np.ndarray, spread: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Success, margin, aggressiveness and resistance in the limit of many votes."""
-    won, lost = stats.norm.cdf((latent - 0.3) / spread), stats.norm.cdf((-0.3 - latent) / spread)
-    return won, won - lost, thurstone(won), thurstone(1 - won.T)
+from tests.evaluation.simulated_votes import simulated, truth
 
 
 def test_the_maximum_is_that_of_the_likelihood() -> None:
@@ -69,7 +37,7 @@ def test_two_models_have_the_difference_that_their_successes_give() -> None:
 def test_a_known_ranking_is_found_and_the_weak_model_is_falsified() -> None:
     quality = np.array([-0.8, 0.0, 0.8])
     latent = 0.4 + quality[:, None] - quality[None]
-    found = outcome(_simulated(np.random.default_rng(3), latent, people=12, pairs=20))
+    found = outcome(simulated(np.random.default_rng(3), latent, people=12, pairs=20))
     assert [one.model for one in found.standings] == ["m2", "m1", "m0"]
     resistance = {one.model: one.resistance.value for one in found.standings if one.resistance}
     assert resistance["m2"] > resistance["m1"] > resistance["m0"]
@@ -82,7 +50,7 @@ def test_a_known_ranking_is_found_and_the_weak_model_is_falsified() -> None:
 
 
 def test_swapping_the_names_swaps_the_outcome() -> None:
-    ballots = _simulated(np.random.default_rng(4), np.array([[0, 0.6], [0.1, 0.0]]), people=6, pairs=12)
+    ballots = simulated(np.random.default_rng(4), np.array([[0, 0.6], [0.1, 0.0]]), people=6, pairs=12)
     turned = Ballots(
         ballots.models[::-1],
         1 - ballots.attacker,
@@ -101,7 +69,7 @@ def test_swapping_the_names_swaps_the_outcome() -> None:
 
 def test_who_guesses_falsifies_nobody() -> None:
     rng = np.random.default_rng(5)
-    ballots = _simulated(rng, np.zeros((2, 2)), people=10, pairs=30)
+    ballots = simulated(rng, np.zeros((2, 2)), people=10, pairs=30)
     guessed = Ballots(
         ballots.models,
         ballots.attacker,
@@ -169,9 +137,7 @@ def test_intervals_cover_the_truth_at_their_rate(
     of one competition go together: the nominal 95 % are not undercut by more than some two of these. With
     few observers the intervals are on the safe side, but not boundless."""
     latent = np.array([[0.0, 0.9], [0.1, 0.0]])
-    won, margin, aggressive, resistant = _truth(
-        latent, float(np.sqrt(1 + (of_people**2 if people > 1 else 0) + of_pairs**2))
-    )
+    known = truth(latent, of_people=of_people if people > 1 else 0.0, of_pairs=of_pairs)
     held: dict[str, list[bool]] = {"success": [], "margin": [], "aggressive": [], "resistant": []}
 
     def note(kind: str, estimate: object, truth: float) -> None:
@@ -180,7 +146,7 @@ def test_intervals_cover_the_truth_at_their_rate(
         held[kind].append(interval[0] <= truth <= interval[1])
 
     for seed in range(300):
-        ballots = _simulated(
+        ballots = simulated(
             np.random.default_rng(seed),
             latent,
             people=people,
@@ -191,11 +157,11 @@ def test_intervals_cover_the_truth_at_their_rate(
         found = outcome(ballots, resamples=1000, seed=seed)
         for attack in found.attacks:
             at = int(attack.attacker[1]), int(attack.defender[1])
-            note("success", attack.success, won[at])
-            note("margin", attack.margin, margin[at])
+            note("success", attack.success, known.success[at])
+            note("margin", attack.margin, known.margin[at])
         for one in found.standings:
-            note("aggressive", one.aggressiveness, aggressive[int(one.model[1])])
-            note("resistant", one.resistance, resistant[int(one.model[1])])
+            note("aggressive", one.aggressiveness, known.aggressiveness[int(one.model[1])])
+            note("resistant", one.resistance, known.resistance[int(one.model[1])])
     for kind, hits in held.items():
         assert 0.92 <= np.mean(hits) <= 0.995, (kind, np.mean(hits))
 
