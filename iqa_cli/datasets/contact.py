@@ -12,8 +12,9 @@ from PIL import Image, ImageDraw, ImageFont
 from iqa_cli.datasets.decodable import in_threads
 from iqa_cli.errors import DatasetError, ImageError
 from iqa_cli.images.decode import open_photo
+from iqa_cli.images.lettering import Font, drawable, fitting
 from iqa_cli.replacing import unwritable, writing_to
-from iqa_cli.text import one_line, printable
+from iqa_cli.text import one_line
 
 #: Formats of the sheet by the ending of its name, and what they are saved with.
 FORMATS = {
@@ -83,7 +84,7 @@ def contact_sheet(
     sheet = Image.new("RGB", (columns * (_TILE + _GAP) + _GAP, head + rows * height), _PAPER)
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(11)
-    draw.text((_GAP, _GAP), _shown(title), _INK, ImageFont.load_default(14))
+    draw.text((_GAP, _GAP), drawable(title), _INK, ImageFont.load_default(14))
     if histogram:
         _draw_histogram(draw, histogram, sheet.width, font)
     failed = []
@@ -97,7 +98,7 @@ def contact_sheet(
         else:
             sheet.paste(picture, (x + (_TILE - picture.width) // 2, y + (_TILE - picture.height) // 2))
         for place, text in enumerate(tile.lines):
-            draw.text((x, y + _TILE + 2 + place * _LINE), _fitting(_shown(text), draw, font), _INK, font)
+            draw.text((x, y + _TILE + 2 + place * _LINE), fitting(drawable(text), font, _TILE), _INK, font)
         done()
     return sheet, failed
 
@@ -134,7 +135,7 @@ def _thumbnail(tile: Tile) -> Image.Image | str:
         return error.message
 
 
-def _draw_histogram(draw: ImageDraw.ImageDraw, histogram: Histogram, width: int, font: object) -> None:
+def _draw_histogram(draw: ImageDraw.ImageDraw, histogram: Histogram, width: int, font: Font) -> None:
     """Bars over the whole width, with the scale under them and the highest count beside the tallest."""
     top, bottom = 2 * _LINE, 2 * _LINE + _CHART - _LINE
     step = (width - 2 * _GAP) / len(histogram.counts)
@@ -147,21 +148,6 @@ def _draw_histogram(draw: ImageDraw.ImageDraw, histogram: Histogram, width: int,
         if counted:
             draw.rectangle((x + 1, min(y, bottom - 1), x + step - 2, bottom - 1), fill=_BAR)
         if counted == highest:
-            draw.text((x + 1, y - _LINE + 2), f"{counted:,}", _INK, font)  # type: ignore[arg-type]
+            draw.text((x + 1, y - _LINE + 2), f"{counted:,}", _INK, font)
         if number % every == 0:
-            draw.text((x, bottom + 2), f"{histogram.edges[number]:.4g}", _INK, font)  # type: ignore[arg-type]
-
-
-def _fitting(text: str, draw: ImageDraw.ImageDraw, font: object) -> str:
-    """The text, its middle left out where it is wider than a tile: names differ at their ends."""
-    keep = len(text)
-    shown = text
-    while keep > 8 and draw.textlength(shown, font) > _TILE:  # type: ignore[arg-type]
-        keep -= 1
-        shown = f"{text[: keep // 3]}...{text[len(text) - (keep - keep // 3) :]}"
-    return shown
-
-
-def _shown(text: str) -> str:
-    """What the font can draw: it has no more than Latin letters."""
-    return printable(text).encode("latin-1", "replace").decode("latin-1")
+            draw.text((x, bottom + 2), f"{histogram.edges[number]:.4g}", _INK, font)

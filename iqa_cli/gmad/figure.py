@@ -11,8 +11,9 @@ from PIL import Image, ImageDraw, ImageFont
 from iqa_cli.errors import ImageError, UsageError
 from iqa_cli.gmad.session import Competition, Pair, Picture
 from iqa_cli.images.decode import open_photo
+from iqa_cli.images.lettering import drawable, fitting
 from iqa_cli.replacing import replacing, unwritable
-from iqa_cli.text import one_line, printable
+from iqa_cli.text import one_line
 
 DPI = 300
 #: 7.16 inches, the two columns of a page of the IEEE, hold four panels.
@@ -132,11 +133,9 @@ def _write(
     width: int = _PANEL_WIDTH,
 ) -> None:
     """A line of text, smaller where it is wider than its place, and cut where that would be illegible."""
-    shown = printable(text).encode("latin-1", "replace").decode("latin-1")
+    shown = drawable(text)
     font = ImageFont.load_default(size)
-    while size > 22 and draw.textlength(shown, font) > width:
+    while size > 22 and font.getlength(shown) > width:
         size -= 1
         font = ImageFont.load_default(size)
-    while len(shown) > 8 and draw.textlength(shown, font) > width:
-        shown = f"{shown[:-5]}..."
-    draw.text(place, shown, colour, font)
+    draw.text(place, fitting(shown, font, width), colour, font)
