@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from itertools import count
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,13 @@ import torch
 
 from iqa_cli.errors import UsageError
 from iqa_cli.networks.dan import DAN
-from iqa_cli.training.checkpoint import (
-    append_log,
-    claim_folder,
-)
+from iqa_cli.training.checkpoint import append_log, claim_folder
 from iqa_cli.training.contrastive_loss import supervised_contrastive
 from iqa_cli.training.contrastive_net import ContrastiveDAN, restore_batch_norms
 from iqa_cli.training.crops import Image
 from iqa_cli.training.dan_batches import STATISTICS, TRAINING, check_batches, crop_batches, training_batch
 from iqa_cli.training.dan_config import ContrastiveConfig
 from iqa_cli.training.devices import autocast, dtype_of
-from iqa_cli.training.interrupt import deferred_interrupt
 from iqa_cli.training.schedule import warmup_cosine
 from iqa_cli.training.steps import Steps
 
@@ -82,51 +78,38 @@ def pretrain(
     run = Steps(folder / "last.pt", model, optimiser, schedule)
     if not run.resume(config.steps, log):
         plans = [training_batch(config, len(images), STATISTICS, i) for i in range(config.norm_batches)]
-        crops = crop_batches(images, plans, config.size, config.margin, threads)
+        statistics = crop_batches(images, plans, config.size, config.margin, threads)
         with autocast(device, dtype_of(config.precision)):
-            restore_batch_norms(model.dan, crops, lambda batch: model.maps(batch[0].to(device)))
+            restore_batch_norms(model.dan, statistics, lambda batch: model.maps(batch[0].to(device)))
         log(f"put the batch norms back, from {sum(map(len, plans))} crops")
 
     everything = [p for group in groups for p in group["params"]]
     plan = (training_batch(config, len(images), TRAINING, i) for i in range(run.step, config.steps))
     batches = crop_batches(images, plan, config.size, config.margin, threads)
     losses: list[float] = []
-    began, waited, crops_made, first = time.monotonic(), 0.0, 0, run.step
+    began, crops_made, first = time.monotonic(), 0, run.step
     model.train()
-    try:
-        with deferred_interrupt() as interrupt:
-            for _ in count():
-                asked = time.monotonic()
-                batch = next(batches, None)
-                waited += time.monotonic() - asked
-                if batch is None:
-                    break
-                rgb = batch[0].to(device, memory_format=torch.channels_last)
-                with autocast(device, dtype_of(config.precision)):
-                    embeddings = model(rgb)
-                loss = supervised_contrastive(embeddings, batch[1].to(device), config.temperature)
-                run.take(loss, everything)
-                crops_made += len(rgb)
-                losses.append(float(loss.detach()))
-                if run.step % LOG_EVERY == 0 or run.step == config.steps:
-                    seconds = time.monotonic() - began
-                    mean = sum(losses) / len(losses)
-                    line = {"step": run.step, "loss": round(mean, 4), "seconds": round(seconds, 1)}
-                    line |= {"waited": round(waited, 1), "crops_per_second": round(crops_made / seconds, 1)}
-                    append_log(folder, line)
-                    left = seconds / (run.step - first) * (config.steps - run.step)
-                    log(
-                        f"step {run.step}/{config.steps}  loss {mean:.3f}  {crops_made / seconds:.0f} "
-                        f"crops/s (waiting for them {waited / seconds:.0%})  {left / 60:.0f} min left"
-                    )
-                    losses.clear()
-                if run.step % SAVE_EVERY == 0 or run.step == config.steps:
-                    run.save()
-                interrupt.check()
-    except KeyboardInterrupt:
-        raise run.save_interrupted() from None
-    finally:
-        batches.close()
+    with closing(run.each(batches, config.steps, SAVE_EVERY)) as each:
+        for crops, labels in each:
+            rgb = crops.to(device, memory_format=torch.channels_last)
+            with autocast(device, dtype_of(config.precision)):
+                embeddings = model(rgb)
+            loss = supervised_contrastive(embeddings, labels.to(device), config.temperature)
+            run.take(loss, everything)
+            crops_made += len(rgb)
+            losses.append(float(loss.detach()))
+            if run.step % LOG_EVERY == 0 or run.step == config.steps:
+                seconds = time.monotonic() - began
+                mean = sum(losses) / len(losses)
+                line = {"step": run.step, "loss": round(mean, 4), "seconds": round(seconds, 1)}
+                line |= {"waited": round(run.waited, 1), "crops_per_second": round(crops_made / seconds, 1)}
+                append_log(folder, line)
+                left = seconds / (run.step - first) * (config.steps - run.step)
+                log(
+                    f"step {run.step}/{config.steps}  loss {mean:.3f}  {crops_made / seconds:.0f} "
+                    f"crops/s (waiting for them {run.waited / seconds:.0%})  {left / 60:.0f} min left"
+                )
+                losses.clear()
     return model.eval()
 
 

@@ -18,6 +18,7 @@ from iqa_cli.images.distortions import LEVELS, TYPES, distort
 from iqa_cli.training.ahead import made_ahead
 from iqa_cli.training.crops import Image, to_tensor
 from iqa_cli.training.dan_config import ContrastiveConfig
+from iqa_cli.training.pictures import random_region
 
 CLASSES = 1 + len(TYPES) * LEVELS
 
@@ -60,13 +61,7 @@ def make_crop(images: Sequence[Image], crop: Crop, size: int, margin: int) -> Im
         uint8 [size, size, 3].
     """
     rng = np.random.default_rng(crop.seed)
-    image, side = images[crop.photograph], size + 2 * margin
-    short = [max(0, side - length) for length in image.shape[:2]]
-    if any(short):
-        image = np.pad(image, [(s // 2, s - s // 2) for s in short] + [(0, 0)], mode="reflect")
-    y, x = (int(rng.integers(length - side + 1)) for length in image.shape[:2])
-    region = image[y : y + side, x : x + side]
-    region = np.ascontiguousarray(region[:, ::-1] if rng.random() < 0.5 else region)
+    region = random_region(images[crop.photograph], size + 2 * margin, rng, "reflect")
     kind, level = type_and_level(crop.label)
     if kind >= 0:
         region = distort(region, TYPES[kind], level, rng)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import overload
+from typing import Literal, overload
 
 import numpy as np
 import torch
@@ -32,6 +32,28 @@ def decode(path: Path) -> Image:
             return photo.region(0, 0, photo.width, photo.height, background if photo.has_alpha else None)
     except ImageError as error:
         raise ImageError(f"{one_line(path)}: {error.message}", hint=error.hint) from None
+
+
+def random_region(
+    image: Image, side: int, rng: np.random.Generator, padding: Literal["reflect", "symmetric"]
+) -> Image:
+    """Cut a square at random, flipped half of the time.
+
+    Args:
+        image: uint8 [H, W, 3].
+        side: Side of the square.
+        rng: Draws the place, then the flip.
+        padding: How a side that is too short is mirrored, as NumPy calls it.
+
+    Returns:
+        uint8 [side, side, 3].
+    """
+    short = [max(0, side - length) for length in image.shape[:2]]
+    if any(short):
+        image = np.pad(image, [(s // 2, s - s // 2) for s in short] + [(0, 0)], mode=padding)
+    y, x = (int(rng.integers(length - side + 1)) for length in image.shape[:2])
+    region = image[y : y + side, x : x + side]
+    return np.ascontiguousarray(region[:, ::-1] if rng.random() < 0.5 else region)
 
 
 class Pictures(Sequence[Image]):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from itertools import count
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,9 @@ import torch
 
 from iqa_cli.errors import UsageError
 from iqa_cli.networks.vcrnet_restoration import RestorationNet
-from iqa_cli.training.checkpoint import (
-    append_log,
-    claim_folder,
-)
+from iqa_cli.training.checkpoint import append_log, claim_folder
 from iqa_cli.training.crops import Image
 from iqa_cli.training.devices import autocast, dtype_of
-from iqa_cli.training.interrupt import deferred_interrupt
 from iqa_cli.training.restoration_config import RestorationConfig
 from iqa_cli.training.restoration_data import pair_batches, training_pairs
 from iqa_cli.training.restoration_loss import restoration_loss
@@ -81,38 +77,25 @@ def pretrain_restoration(
     plan = (training_pairs(config, len(images), i) for i in range(first, last))
     batches = pair_batches(images, plan, config.size, config.margin, threads)
     sums, counted = torch.zeros(3), 0
-    began, waited = time.monotonic(), 0.0
+    began = time.monotonic()
     model.train()
-    try:
-        with deferred_interrupt() as interrupt:
-            for _ in count():
-                asked = time.monotonic()
-                batch = next(batches, None)
-                waited += time.monotonic() - asked
-                if batch is None:
-                    break
-                worse, better = (x.to(device, memory_format=torch.channels_last) for x in batch)
-                with autocast(device, dtype_of(config.precision)):
-                    restored = model(worse)
-                weighted, unlike = restoration_loss(
-                    restored.float(), better, config.error_weight, config.ssim_weight
-                )
-                loss = weighted + unlike
-                run.take(loss, model.parameters())
-                counted += 1
-                left = (worse - better).abs().mean()  # what doing nothing would leave
-                sums += torch.stack([weighted.detach(), unlike.detach(), left]).cpu()
-                if run.step % LOG_EVERY == 0 or run.step == last:
-                    _tell(folder, log, run.step, config.steps, sums / counted, first, began, waited)
-                    sums.zero_()
-                    counted = 0
-                if run.step % SAVE_EVERY == 0 or run.step == last:
-                    run.save()
-                interrupt.check()
-    except KeyboardInterrupt:
-        raise run.save_interrupted() from None
-    finally:
-        batches.close()
+    with closing(run.each(batches, last, SAVE_EVERY)) as each:
+        for batch in each:
+            worse, better = (x.to(device, memory_format=torch.channels_last) for x in batch)
+            with autocast(device, dtype_of(config.precision)):
+                restored = model(worse)
+            weighted, unlike = restoration_loss(
+                restored.float(), better, config.error_weight, config.ssim_weight
+            )
+            loss = weighted + unlike
+            run.take(loss, model.parameters())
+            counted += 1
+            left = (worse - better).abs().mean()  # what doing nothing would leave
+            sums += torch.stack([weighted.detach(), unlike.detach(), left]).cpu()
+            if run.step % LOG_EVERY == 0 or run.step == last:
+                _tell(folder, log, run.step, config.steps, sums / counted, first, began, run.waited)
+                sums.zero_()
+                counted = 0
     return model.eval()
 
 

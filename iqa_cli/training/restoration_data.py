@@ -12,6 +12,7 @@ from torch import Tensor
 from iqa_cli.images.distortions import LEVELS, TYPES, distort
 from iqa_cli.training.ahead import made_ahead
 from iqa_cli.training.crops import Image, to_tensor
+from iqa_cli.training.pictures import random_region
 from iqa_cli.training.restoration_config import RestorationConfig
 
 # Streams of random numbers, so that no two uses of one seed share numbers.
@@ -51,13 +52,7 @@ def make_pair(images: Sequence[Image], pair: Pair, size: int, margin: int) -> tu
         Distorted and pristine crop, uint8 [size, size, 3].
     """
     rng = np.random.default_rng(pair.seed)
-    image, side = images[pair.photograph], size + 2 * margin
-    short = [max(0, side - length) for length in image.shape[:2]]
-    if any(short):
-        image = np.pad(image, [(s // 2, s - s // 2) for s in short] + [(0, 0)], mode="symmetric")
-    y, x = (int(rng.integers(length - side + 1)) for length in image.shape[:2])
-    region = image[y : y + side, x : x + side]
-    region = np.ascontiguousarray(region[:, ::-1] if rng.random() < 0.5 else region)
+    region = random_region(images[pair.photograph], size + 2 * margin, rng, "symmetric")
     worse = region if pair.kind < 0 else distort(region, TYPES[pair.kind], pair.level, rng)
     y, x = (int(rng.integers(2 * margin + 1)) for _ in range(2))
     window = slice(y, y + size), slice(x, x + size)

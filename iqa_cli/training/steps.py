@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from iqa_cli.errors import IqaError
 from iqa_cli.training.checkpoint import checkpoint_fits, load_checkpoint, save_checkpoint
+from iqa_cli.training.interrupt import deferred_interrupt
+
+_Batch = TypeVar("_Batch")
 
 #: Largest norm of a gradient; a larger one is scaled down to it.
 _CLIP = 1.0
@@ -26,6 +31,7 @@ class Steps:
         optimiser: Of its parameters.
         schedule: Of the rates.
         step: Steps taken.
+        waited: Seconds that `each` has waited for batches.
     """
 
     path: Path
@@ -33,6 +39,7 @@ class Steps:
     optimiser: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
     step: int = 0
+    waited: float = 0.0
 
     def resume(self, total: int, log: Callable[[str], None]) -> bool:
         """Go on from the checkpoint, where there is one; whether there is.
@@ -73,6 +80,38 @@ class Steps:
         self.optimiser.step()
         self.schedule.step()
         self.step += 1
+
+    def each(
+        self, batches: Generator[_Batch, None, None], last: int, save_every: int
+    ) -> Generator[_Batch, None, None]:
+        """The batches one by one, for a loop that takes a step on each; close it, whatever ends the loop.
+
+        Between two steps the checkpoint is written when it is due, and Ctrl-C is heard.
+
+        Args:
+            batches: Closed at the end.
+            last: The step after which there is a checkpoint in any case.
+            save_every: Steps between two checkpoints.
+
+        Raises:
+            KeyboardInterrupt: After the checkpoint has been saved; it carries a line for the user.
+        """
+        try:
+            with deferred_interrupt() as interrupt:
+                while True:
+                    asked = time.monotonic()
+                    batch = next(batches, None)
+                    self.waited += time.monotonic() - asked
+                    if batch is None:
+                        break
+                    yield batch
+                    if self.step % save_every == 0 or self.step == last:
+                        self.save()
+                    interrupt.check()
+        except KeyboardInterrupt:
+            raise self.save_interrupted() from None
+        finally:
+            batches.close()
 
     def save_interrupted(self) -> KeyboardInterrupt:
         """What to raise on Ctrl-C, after the steps taken have been saved."""
