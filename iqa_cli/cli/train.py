@@ -140,11 +140,29 @@ def train(
         str | None, typer.Option(metavar="DIR", help="The --pristine of that start.")
     ] = None,
     teacher: Annotated[
-        str | None,
-        typer.Option(metavar="WEIGHT", help="qfm-iqm: learn also what this weight says of --unlabelled."),
+        list[str] | None,
+        typer.Option(
+            metavar="WEIGHT",
+            help="Learn also what this weight says of --unlabelled; given several times, the mean of them.",
+        ),
     ] = None,
     unlabelled: Annotated[
         str | None, typer.Option(metavar="DIR", help="Folder of pictures without opinions, for --teacher.")
+    ] = None,
+    soft: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="CSV, JSON or JSON Lines with path and score of all pictures to fit, mixed into their "
+            "opinions by --set soft_share.",
+        ),
+    ] = None,
+    soft_range: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="LOW HIGH",
+            help="Scores of --soft for the lowest and highest opinion; 0 100 if not given.",
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Refuse to begin anew: there must be a run to go on with.")

@@ -29,6 +29,8 @@ Examples:
     --restoration runs/restoration/restoration.safetensors
   iqa train qfm-iqm --data biq2021 --root biq2021/ --backbone lite2 \\
     --teacher mfenet --unlabelled photos/
+  iqa train mfenet --data biq2021 --root biq2021/ --start mfenet \\
+    --soft scores.csv --set soft_share=0.5 -o runs/soft
   iqa train mfenet --config runs/small/config.toml --set seed=1 -o runs/again
 
 \b

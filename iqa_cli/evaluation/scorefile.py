@@ -67,7 +67,7 @@ def read_scores(path: Path, column: str = "score") -> ScoreFile:
     names: dict[str, float] = {}
     try:
         with path.open("rb") as file:
-            for place, name, score in _rows(file, source, column):
+            for place, name, score in rows(file, source, column):
                 if not isinstance(name, str) or not name:
                     raise DatasetError(f"{place}: names no picture")
                 if name in names:
@@ -186,8 +186,8 @@ def _some(names: Sequence[str]) -> str:
     return shown if len(names) <= 2 else f"{shown} and {len(names) - 2:,} more"
 
 
-def _rows(file: io.BufferedReader, source: str, column: str) -> Iterator[tuple[str, Any, Any]]:
-    """(place for messages, name, score) row by row; neither is checked."""
+def rows(file: io.BufferedReader, source: str, column: str) -> Iterator[tuple[str, Any, Any]]:
+    """(place for messages, name, what stands in the field `column`) row by row; nothing of it is checked."""
     head = file.peek(_HEAD_BYTES)[:_HEAD_BYTES]
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DatasetError(f"{source}: is not UTF-8 text", hint="save it as text in UTF-8")

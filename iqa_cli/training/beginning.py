@@ -46,7 +46,7 @@ STARTS: dict[str, Entry] = {
     "vcrnet": Entry(
         ("backbone", "restoration"), ("restoration_pristine",), "iqa_cli.training.beginning_vcrnet"
     ),
-    "qfm-iqm": Entry(("backbone", "teacher"), ("unlabelled",), "iqa_cli.training.beginning_qfm"),
+    "qfm-iqm": Entry(("backbone",), (), "iqa_cli.training.beginning_qfm"),
 }
 
 

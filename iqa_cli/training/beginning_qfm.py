@@ -1,4 +1,4 @@
-"""The starts of a QFM-IQM: ImageNet weights of its backbone, and a teacher (`iqa_cli.training.teacher`)."""
+"""The start of a QFM-IQM: ImageNet weights of its backbone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from iqa_cli.errors import UsageError
-from iqa_cli.finding import find_weights
 from iqa_cli.text import one_line
 from iqa_cli.training.beginning import Beginning, Parts, Seen
 from iqa_cli.training.options import RunOptions
@@ -15,7 +14,7 @@ from iqa_cli.training.starts_qfm import load_backbone, network_fields
 
 
 class Starts(Beginning):
-    """`--backbone NAME|FILE` and `--teacher WEIGHT`."""
+    """`--backbone NAME|FILE`; and its own loss against the scores of `--teacher` must not be off."""
 
     def fields(self, run: RunOptions, net: Mapping[str, Any]) -> dict[str, Any]:
         return {**({} if run.backbone is None else network_fields(run.backbone)), **net}
@@ -29,7 +28,7 @@ class Starts(Beginning):
                     f"{key}={value}",
                     hint="leave one of them out",
                 )
-        if run.teacher is not None and not config.distillation_weight:
+        if run.teacher and not config.distillation_weight:
             raise UsageError(
                 "--teacher: the loss against its scores is turned off (distillation_weight=0)",
                 hint="leave --teacher and --unlabelled out, or give --net distillation_weight=1",
@@ -43,7 +42,4 @@ class Starts(Beginning):
     def identities(self, run: RunOptions) -> dict[str, str | None]:
         path = run.path("backbone")
         known = file_sha256(path) if path is not None and path.is_file() else run.backbone
-        return {
-            "--backbone": known,
-            "--teacher": None if run.teacher is None else file_sha256(find_weights(run.teacher)),
-        }
+        return {"--backbone": known}

@@ -49,6 +49,8 @@ class TrainConfig:
         rank_from: Least MOS of a picture whose crop is distorted; what is bad already need not get worse.
         correlation_weight: Weight of 1 - PLCC over the undistorted crops of a step, database by database; see
             `correlation_loss`.
+        soft_share: Share of the scores of `--soft` in the targets, 0 to 1; see `iqa_cli.training.soft`.
+        teacher_weight: Weight of the loss against the scores of `--teacher`, on top of the network's own.
         average: Decay of the moving average of the weights, which is what is validated and kept; 0 for none.
         top_average: After the last epoch, the mean of the kept weights of so many epochs, the best by SRCC on
             the part that chooses, is measured there as well, and kept if it is better; 0 for none.
@@ -86,6 +88,8 @@ class TrainConfig:
     rank_margin: float = number(0.04, at_least=0, at_most=1)
     rank_from: float = number(0.5, at_least=0, at_most=1)
     correlation_weight: float = number(0.0, at_least=0)
+    soft_share: float = number(0.0, at_least=0, at_most=1)
+    teacher_weight: float = number(1.0, above=0)
     average: float = number(0.995, at_least=0, below=1)
     top_average: int = number(0, at_least=0)
     seed: int = number(0, at_least=0, at_most=LARGEST_SEED)

@@ -97,6 +97,11 @@ def typed_configs(
     """
     beginning(network).check(run, from_options(config_class(network), net, "--net"), net)
     config = from_options(TrainConfig, {**settings, "network": network, "network_config": net}, "--set")
+    if (run.soft is None) != (config.soft_share == 0):
+        raise UsageError(
+            "--soft FILE and --set soft_share=... belong together: whose scores, and how much of them",
+            hint="soft_share=0.5 takes half of each target from the file",
+        )
     try:
         return config, SizePolicy(crop=config.size)
     except ValueError as error:

@@ -119,7 +119,7 @@ class StepLosses(nn.Module):
     `forward_with_opinions(rgb [N, 3, H, W], mos [N])`, called instead of `forward_with_auxiliary`, with NaN
     for crops of which the anchor has no opinion (distorted copies, pictures of other databases, pictures that
     a teacher scored); `opinion_loss(scores, mos)` instead of L1; `distillation_loss(scores, taught)`, the
-    same against a teacher's scores, instead of L1 at weight 1.
+    same against a teacher's scores, instead of L1.
 
     Args:
         config: The settings.
@@ -187,7 +187,8 @@ class StepLosses(nn.Module):
         distillation = []
         if len(self.taught):
             its = self.taught[shown]
-            distillation = [_or_zero(self._distillation_loss, clean[its], self.mos[shown[its]])]
+            found = _or_zero(self._distillation_loss, clean[its], self.mos[shown[its]])
+            distillation = [self.config.teacher_weight * found]
             clean, shown = clean[~its], shown[~its]
         if self.kinds:
             opinion, *order = self._of_databases(clean, self.mos[shown], self.part[shown])

@@ -35,7 +35,7 @@ def known_to_starts(run: RunOptions) -> Known:
         WeightsError: There is no such weight.
     """
     known = {}
-    for option, name in (("--start", run.start), ("--teacher", run.teacher)):
+    for option, name in (("--start", run.start), *(("--teacher", teacher) for teacher in run.teacher)):
         if name is not None:
             path = find_weights(name)
             try:

@@ -43,8 +43,10 @@ class RunOptions:
         backbone: ImageNet start of the backbone of another network: a name or a file.
         restoration: Start of a VCRNet's restoration network.
         restoration_pristine: Photographs that the start `restoration` has seen.
-        teacher: Finished weight whose scores of the pictures in `unlabelled` a QFM-IQM learns as well.
+        teacher: Finished weights; the mean of their scores of the pictures in `unlabelled` is learnt as well.
         unlabelled: Their folder.
+        soft: File of scores of the pictures that are fitted, for `soft_share` of the settings.
+        soft_range: Scores in it that stand for the lowest and the highest opinion; 0 and 100 if not given.
         name: Name of the finished weight; the network's if not given.
 
     Raises:
@@ -71,17 +73,20 @@ class RunOptions:
     backbone: str | None = None
     restoration: str | None = None
     restoration_pristine: str | None = None
-    teacher: str | None = None
+    teacher: list[str] = field(default_factory=list)
     unlabelled: str | None = None
+    soft: str | None = None
+    soft_range: list[float] | None = None
     name: str | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)
-        for key in ("data", "root", "order", "split_file"):
+        for key in ("data", "root", "order", "split_file", "teacher"):
             if not all(isinstance(entry, str) and entry for entry in getattr(self, key)):
                 raise ValueError(f"{key} must be a list of texts")
-        if self.range is not None and not _is_range(self.range):
-            raise ValueError("range must be the lowest and the highest score, two numbers")
+        for key in ("range", "soft_range"):
+            if getattr(self, key) is not None and not _is_range(getattr(self, key)):
+                raise ValueError(f"{key} must be the lowest and the highest score, two numbers")
         if not self.data:
             raise ValueError("data names no database")
         for refused, why in self._contradictions():
@@ -100,6 +105,15 @@ class RunOptions:
             (
                 bool(self.teacher) != bool(self.unlabelled),
                 "--teacher WEIGHT and --unlabelled DIR belong together: who scores, and what",
+            ),
+            (len(set(self.teacher)) < len(self.teacher), "--teacher names a weight twice"),
+            (
+                self.soft_range and not self.soft,
+                "--soft-range is of the scores of --soft, which is not given",
+            ),
+            (
+                self.soft_range and self.soft_range[0] >= self.soft_range[1],
+                "--soft-range goes from the lowest to the highest score, higher is better",
             ),
             (set(self.order) - set(self.data), "--order names a database that --data does not"),
             (self.data[0] in self.order, "the first --data gives the scale; --order is for further ones"),

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from iqa_cli.datasets.record import ImageRecord
+from iqa_cli.finding import find_weights
 from iqa_cli.networks.registry import build
 from iqa_cli.training.beginning import beginning
 from iqa_cli.training.checkpoint import claim_folder, write_text
@@ -24,6 +26,7 @@ from iqa_cli.training.mixture import Part
 from iqa_cli.training.parts import Source
 from iqa_cli.training.provenance import licence
 from iqa_cli.training.runlog import Log, Progress
+from iqa_cli.training.soft import SCALE, read_soft
 from iqa_cli.training.starts import file_sha256
 from iqa_cli.training.teacher import read_lesson, taught_part
 from iqa_cli.training.warmstart import load_warm_start
@@ -60,16 +63,25 @@ def train_weight(
     starts = beginning(config.network)
     warm = load_warm_start(network, run.start, starts.replaced(run)) if run.start is not None else None
     anchor, *others = sources
+    fit: Sequence[ImageRecord] = anchor.fit
     further = [Part(other.database.name, other.kind, other.fit, other.choose) for other in others]
     parts = [(source.fit, source.choose) for source in sources]
     before = [warm] if warm else []
     points = [*(known.point for known in before), *starts.load(run, network, parts, job.seen)]
     lesson = None
-    if run.teacher is not None and run.unlabelled is not None:
+    if run.unlabelled is not None:
         lesson = read_lesson(run.teacher, Path(run.unlabelled))
-        before.append(lesson.teacher)
-        points.append(lesson.teacher.point)
+        before += lesson.teachers
+        points += [teacher.point for teacher in lesson.teachers]
         further.append(lesson.part)
+    if run.soft is not None:
+        names = [record.name for record in anchor.database.records]
+        soft = read_soft(
+            Path(run.soft), run.soft_range or SCALE, config.soft_share, anchor.database.name, fit, names
+        )
+        fit = soft.records
+        points.append(soft.point)
+        log(soft.line)
     dry = [f"dry run: ended after {job.max_steps} steps at the latest"] if job.max_steps else []
     notes = [*dry, *job.notes]
     for point in points:
@@ -79,7 +91,7 @@ def train_weight(
     origin = {"dataset": anchor.database.name, "starts": start_hashes(job, warm.path if warm else None)}
     if is_main_process():
         # The loop claims the folder for itself too; what a run was asked to do is to be read from its start.
-        record = describe_run(config, network, anchor.fit, anchor.choose, origin, further)
+        record = describe_run(config, network, fit, anchor.choose, origin, further)
         claim_folder(folder, record, log, LATER)
         write_text(folder / CONFIG_NAME, config_text(run, config, network.config.to_dict()))
         for line in remarks_on_choice(run, sources):
@@ -90,7 +102,7 @@ def train_weight(
     state = train(
         config,
         network,
-        anchor.fit,
+        fit,
         anchor.choose,
         job.policy,
         folder,
@@ -137,8 +149,16 @@ def device_text(machine: Machine) -> str:
 
 
 def start_hashes(job: Job, warm: Path | None) -> dict[str, str | None]:
-    """Option -> SHA-256 of the start that it names, or None; `warm` is the file of `--start`."""
+    """Option -> SHA-256 of the file that it names, or None; `warm` is the file of `--start`. The order of
+    several teachers does not count."""
+    run = job.run
+    soft = None
+    if run.soft is not None:
+        low, high = run.soft_range or SCALE
+        soft = f"{file_sha256(Path(run.soft))}, {low:g} to {high:g}"
     return {
-        **beginning(job.config.network).identities(job.run),
+        **beginning(job.config.network).identities(run),
         "--start": file_sha256(warm) if warm else None,
+        "--teacher": " ".join(sorted(file_sha256(find_weights(name)) for name in run.teacher)) or None,
+        "--soft": soft,
     }

@@ -117,7 +117,7 @@ def test_a_qfm_iqm_learns_from_a_teacher(
     kept = Path("runs/qfm-iqm/teacher.json").read_bytes()
     resumed = train_network("qfm-iqm", *options, "--max-steps", "3")
     assert resumed.code == 0, resumed.err
-    assert "the teacher's scores are there already" in resumed.err
+    assert "the scores of mfenet.safetensors are there already" in resumed.err
     assert "resumed at step 2" in resumed.err
     assert Path("runs/qfm-iqm/teacher.json").read_bytes() == kept
     alone = train_network("qfm-iqm", *QFM)
@@ -159,7 +159,6 @@ def test_splits_share_what_the_teacher_says(
     [
         ("vcrnet", ["--qen", "q"], "--qen: a vcrnet has no such start"),
         ("qfm-iqm", ["--restoration", "r"], "--restoration: a qfm-iqm has no such start"),
-        ("mfenet", ["--teacher", "t", "--unlabelled", "d"], "--teacher: a mfenet has no such start"),
         ("vcrnet", ["--backbone", "b.npz"], "--backbone b.npz: a vcrnet has no such start"),
         ("qfm-iqm", ["--unlabelled", "d"], "belong together"),
     ],

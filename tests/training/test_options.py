@@ -110,6 +110,12 @@ def test_a_file_that_cannot_be_meant_is_one_line(tmp_path: Path, text: str, mess
     assert "\n" not in caught.value.message
 
 
+def test_a_file_of_the_time_of_one_teacher_is_still_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text('[run]\nteacher = "mfenet"\nunlabelled = "photos"\n')
+    assert resolve(path, {}, "mfenet", {}, {}).run.teacher == ["mfenet"]
+
+
 def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"cannot read '.*none\.toml': No such file"):
         read_config_file(tmp_path / "none.toml")

@@ -84,6 +84,15 @@ def test_a_plain_network_is_distilled_by_l1() -> None:
     assert float(step(batch([0, 1, 2, 3]))[-1].detach()) == pytest.approx((0.2 + 0.4) / 2)
 
 
+def test_the_weight_of_a_teacher_goes_over_the_loss_of_the_network() -> None:
+    config = TrainConfig(precision="fp32", teacher_weight=0.25)
+    mask = torch.tensor([False, True, False, True])
+    step = StepLosses(config, Own(), MOS, torch.float32, teacher_mask=mask)
+    found = dict(zip(step.names, [float(v.detach()) for v in step(batch([0, 1, 2, 3]))], strict=True))
+    assert found["distillation"] == pytest.approx(25 * ((0.1 - 0.3) ** 2 + (0.3 - 0.7) ** 2) / 2)
+    assert found["opinion"] == pytest.approx(10 * ((0.0 - 0.1) ** 2 + (0.2 - 0.5) ** 2) / 2)
+
+
 @pytest.mark.parametrize(("index", "none"), [([1, 3], "opinion"), ([0, 2], "distillation")])
 def test_a_step_without_pictures_of_a_kind_has_no_loss_of_it(index: list[int], none: str) -> None:
     for kinds, part in (((), None), (("mos",), torch.tensor([0, 0, 0, 0]))):

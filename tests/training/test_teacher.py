@@ -40,7 +40,7 @@ def folder(tmp_path: Path, tiny_data: Path) -> Path:
 
 @pytest.fixture
 def lesson(weight: Path, folder: Path) -> Lesson:
-    return read_lesson(str(weight), folder)
+    return read_lesson([str(weight)], folder)
 
 
 def _never(*_: Any, **__: Any) -> Any:
@@ -84,35 +84,70 @@ def test_what_was_scored_before_a_kill_is_not_scored_again(
     assert [r.mos for r in resumed.fit] == pytest.approx([r.mos for r in whole.fit], abs=1e-6)
     # What another teacher said, or a damaged file, counts for nothing.
     content = json.loads((tmp_path / FILE).read_text())
-    for text in ("{", json.dumps({**content, "teacher": "0" * 64}), "[]"):
+    (scores,) = content["teachers"].values()
+    for text in ("{", json.dumps({"teachers": {"0" * 64: scores}}), "[]", '{"teachers": []}'):
         (tmp_path / FILE).write_text(text)
         assert [r.mos for r in taught_part(lesson, tmp_path, MACHINE, lambda _: None).fit] == pytest.approx(
             [r.mos for r in whole.fit], abs=1e-6
         )
 
 
+def test_several_teachers_are_asked_once_each_and_their_mean_is_learnt(
+    lesson: Lesson,
+    weight: Path,
+    folder: Path,
+    tmp_path: Path,
+    examples: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    other = make_tiny_weight(tmp_path, examples, "other", seed=3)
+    scorers = [load(path, device="cpu") for path in (weight, other)]
+    # A file of the time when there could be but one teacher is gone on with.
+    taught_part(lesson, tmp_path, MACHINE, lambda _: None)
+    ((digest, scores),) = json.loads((tmp_path / FILE).read_text())["teachers"].items()
+    (tmp_path / FILE).write_text(json.dumps({"teacher": digest, "scores": scores}))
+    said: list[str] = []
+    both = taught_part(read_lesson([str(weight), str(other)], folder), tmp_path, MACHINE, said.append)
+    assert [line.rpartition("/")[2] for line in said] == [
+        "teacher.json: the scores of teacher.safetensors are there already",
+        "other.safetensors scores 5 unlabelled pictures",
+    ]
+    for record in both.fit:
+        each = [scorer.score(record.path).score or 0 for scorer in scorers]
+        assert abs(each[0] - each[1]) > 0.1, "two teachers of one mind would prove nothing"
+        assert 100 * record.mos == pytest.approx(sum(each) / 2, abs=0.005)
+    monkeypatch.setattr(module, "predict_raw", _never)
+    turned = read_lesson([str(other), str(weight)], folder)
+    assert taught_part(turned, tmp_path, MACHINE, lambda _: None) == both
+    assert turned.entry["use"].endswith("the teachers other.safetensors, teacher.safetensors, their mean")
+    shutil.copy(weight, tmp_path / "again.safetensors")
+    with pytest.raises(UsageError, match="a weight twice"):
+        read_lesson([str(weight), str(tmp_path / "again.safetensors")], folder)
+
+
 def test_what_cannot_be_learnt_from_is_one_line(
     weight: Path, folder: Path, tmp_path: Path, lesson: Lesson
 ) -> None:
     with pytest.raises(WeightsError, match="no file"):
-        read_lesson(str(tmp_path / "none.safetensors"), folder)
+        read_lesson([str(tmp_path / "none.safetensors")], folder)
     with pytest.raises(DatasetError, match="no such folder"):
-        read_lesson(str(weight), tmp_path / "none")
+        read_lesson([str(weight)], tmp_path / "none")
     one = tmp_path / "one"
     one.mkdir()
     with pytest.raises(DatasetError, match="holds no pictures"):
-        read_lesson(str(weight), one)
+        read_lesson([str(weight)], one)
     shutil.copy(folder / "train00.png", one)
     with pytest.raises(UsageError, match="one picture in"):
-        read_lesson(str(weight), one)
+        read_lesson([str(weight)], one)
     (folder / "train02.png").write_bytes(b"no picture")
     with pytest.raises(ImageError, match=r"train02\.png"):
         taught_part(lesson, tmp_path, MACHINE, lambda _: None)
 
 
 def test_the_history_of_the_teacher_and_the_pictures_are_for_the_card(lesson: Lesson, weight: Path) -> None:
-    assert lesson.teacher.point["branch"] == "teacher of unlabelled pictures"
-    assert lesson.teacher.point["weights"] == "teacher.safetensors"
+    (teacher,) = lesson.teachers
+    assert teacher.point["branch"] == "teacher of unlabelled pictures"
+    assert teacher.point["weights"] == "teacher.safetensors"
     assert lesson.entry["images"] == 5
     assert lesson.entry["dataset"] == "unlabelled"
     assert "teacher.safetensors" in lesson.entry["use"]
