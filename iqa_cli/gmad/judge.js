@@ -187,6 +187,7 @@
   // ---- one view for both pictures: a scale, and the point of the pictures that is in the middle
 
   const MOST = 8;
+  const NEAR = 12; // CSS pixels from a small picture to the edge towards the other one
   let scale = 1; // CSS pixels for one pixel of a picture, at the larger one
   let centre = [0.5, 0.5];
   const pixel = () => 1 / (window.devicePixelRatio || 1);
@@ -216,7 +217,10 @@
       const picture = $(side);
       const size = [picture.naturalWidth * scale, picture.naturalHeight * scale];
       const shift = [width, height].map((room, axis) => {
-        if (size[axis] <= room) return (room - size[axis]) / 2;
+        const free = room - size[axis];
+        // Side by side: small pictures on a wide screen are compared badly from far apart.
+        const edge = axis === 0 ? Math.min(free / 2, NEAR) : free / 2;
+        if (free >= 0) return axis === 0 && side === "left" ? free - edge : edge;
         return Math.min(0, Math.max(room - size[axis], room / 2 - centre[axis] * size[axis]));
       });
       // On whole device pixels, so that true size is sharp.

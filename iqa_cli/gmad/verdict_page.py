@@ -178,7 +178,7 @@ def _document(verdict: Verdict, sections: str, command: str) -> str:
     summary = (
         f"{verdict.votes:,} votes of {verdict.counted} of {len(verdict.observers)} observers on "
         f"{len(competition.mined):,} pairs out of {competition.images:,} pictures "
-        f"({text(competition.source)}). Scores: {text(competition.scale_text)}. Made by iqa {__version__}."
+        f"({text(competition.source)}). {text(competition.scale_text)} Made by iqa {__version__}."
     )
     title = f"gMAD: {', '.join(competition.models)}"
     return document(

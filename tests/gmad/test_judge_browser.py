@@ -167,21 +167,25 @@ def test_both_pictures_zoom_and_move_together_and_true_size_is_true(
         person.join("Ada")
         person.ready(1, total)
         shown = "['left', 'right'].map(i => document.getElementById(i).style.transform)"
-        whole = tab.evaluate(shown)
-        assert whole[0] == whole[1]
-        assert "scale(1)" not in whole[0]
+        whole = [transform.partition("scale")[2] for transform in tab.evaluate(shown)]
+        assert whole[0] == whole[1] != "(1)"
+        # Next to each other, also where there is room.
+        box = "document.getElementById('{}').getBoundingClientRect().{}"
+        left, right = (tab.evaluate(box.format(*of)) for of in (("left", "right"), ("right", "left")))
+        assert 0 < right - left <= 40
         person.key("z")
-        true = tab.evaluate(shown)
+        # Across, there is room still, and they stand next to each other.
+        true = [transform.partition(", ")[2] for transform in tab.evaluate(shown)]
         assert true[0] == true[1]
         assert "scale(1)" in true[0]
         person.key("ArrowDown", modifiers=8)  # with shift: down the pictures, and no vote
-        moved = tab.evaluate(shown)
+        moved = [transform.partition(", ")[2] for transform in tab.evaluate(shown)]
         assert moved[0] == moved[1] != true[0]
         box = tab.evaluate("JSON.stringify(document.getElementById('pane-right').getBoundingClientRect())")
         place = json.loads(box)
         x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
         tab.call("Input.dispatchMouseEvent", type="mouseWheel", x=x, y=y, deltaX=0, deltaY=-300)
-        person.until(f"{shown}[0] !== '{moved[0]}'")
+        person.until(f"!{shown}[0].endsWith('{moved[0]}')")
         zoomed = tab.evaluate(shown)
         assert zoomed[0] == zoomed[1]
         for kind, at in (("mousePressed", x), ("mouseMoved", x - 60), ("mouseReleased", x - 60)):
