@@ -39,6 +39,7 @@ class Prediction:
         low, high: The interval of the score, in points: of photographs like those that the weight was
             calibrated on, the opinion of 90 % lies within (the card tells the share). None where the weight
             has no interval, and in other modes than "default", in which it was not calibrated.
+        intervals: (low, high) by model, None for one that gives none.
     """
 
     path: str
@@ -56,6 +57,7 @@ class Prediction:
     errors: dict[str, str] = field(default_factory=dict)
     low: float | None = None
     high: float | None = None
+    intervals: dict[str, tuple[float, float] | None] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The record as plain values, in the order of the contract, ready for JSON."""
@@ -75,4 +77,7 @@ class Prediction:
             "high": self.high,
             "scores": dict(self.scores),
             "errors": dict(self.errors),
+            "intervals": {
+                name: None if both is None else list(both) for name, both in self.intervals.items()
+            },
         }

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from iqa_cli.evaluation.measure import Figures
     from iqa_cli.evaluation.part import Result
 
-_WITH_BOUNDS = ("srcc", "krcc", "plcc", "plcc_fitted", "rmse")
+_WITH_BOUNDS = ("srcc", "krcc", "plcc", "plcc_fitted", "rmse", "covered")
 _HEAD = ("model", "trained_on", "dataset", "split", "kind", "row", "n_used", "n_total", "n_groups")
-_TAIL = ("outlier_ratio", "fit_converged", "interval_method", "seen", "seen_near")
+_TAIL = ("outlier_ratio", "fit_converged", "interval_method", "seen", "seen_near", "width")
 
 
 def as_json(found: Evaluation, heads: str) -> str:

@@ -3,7 +3,7 @@ joined to them by name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from iqa_cli.cli.context import Environment
@@ -98,7 +98,12 @@ def score(
 
     scores = {name: np.full(len(task.records), np.nan) for name in lineup.names}
     scores.update(files)
-    failures = _look(task, group, lineup, scores, allow_missing, env) if lineup.need_pictures else {}
+    bounds = {
+        weight.card.name: (np.full(len(task.records), np.nan), np.full(len(task.records), np.nan))
+        for weight in lineup.weights
+        if weight.card.interval is not None
+    }
+    failures = _look(task, group, lineup, scores, bounds, allow_missing, env) if lineup.need_pictures else {}
     for name, reason in list(failures.items())[:_NAMED]:
         env.note(f"{one_line(name)}: left out: {reason}")
     if len(failures) > _NAMED:
@@ -108,7 +113,7 @@ def score(
         name, reason = next(iter(failures.items()))
         raise ImageError(f"{task.title}: no picture can be scored; the first: {one_line(name)}: {reason}")
     columns = [
-        Column(name, scores[name], "weight", task.met.get(name), task.near.get(name))
+        Column(name, scores[name], "weight", task.met.get(name), task.near.get(name), bounds.get(name))
         for name in (weight.card.name for weight in lineup.weights)
     ]
     for known in lineup.baselines:
@@ -123,13 +128,14 @@ def _look(
     group: ScorerGroup | None,
     lineup: Lineup,
     scores: dict[str, Floats],
+    bounds: dict[str, tuple[Floats, Floats]],
     allow_missing: bool,
     env: Environment,
 ) -> dict[str, str]:
-    """Fill in the scores; why there is none, by the name of the picture."""
+    """Fill in the scores and the bounds of intervals; why there is none, by the name of the picture."""
     failures = dict(task.failures)
     with counted(env, len(task.records)) as advance:
-        for index, (record, (found, reason)) in enumerate(
+        for index, (record, (found, reason, intervals)) in enumerate(
             zip(task.records, _judged(task.records, group, lineup), strict=True)
         ):
             if reason is not None:
@@ -138,23 +144,28 @@ def _look(
                 failures.setdefault(record.name, reason)
             for name, value in found.items():
                 scores[name][index] = value
+            for name, both in intervals.items():
+                if both is not None:
+                    bounds[name][0][index], bounds[name][1][index] = both
             advance()
     return failures
 
 
 def _judged(
     records: Iterable[ImageRecord], group: ScorerGroup | None, lineup: Lineup
-) -> Iterator[tuple[dict[str, float], str | None]]:
-    """Picture by picture the scores that there are, oriented, and why one of them is not there."""
+) -> Iterator[tuple[dict[str, float], str | None, Mapping[str, tuple[float, float] | None]]]:
+    """Picture by picture the scores that there are, oriented, why one of them is not there, and the intervals
+    of the weights."""
     records = list(records)
     if group is None:
         for record in records:
-            yield _baselines(record, lineup, {}, None)
+            yield (*_baselines(record, lineup, {}, None), {})
         return
     predictions = group.score_many((record.name, record.path) for record in records)
     for record, prediction in zip(records, predictions, strict=True):
         found = {name: value for name, value in prediction.scores.items() if value is not None}
-        yield _baselines(record, lineup, found, next(iter(prediction.errors.values()), None))
+        reason = next(iter(prediction.errors.values()), None)
+        yield (*_baselines(record, lineup, found, reason), prediction.intervals)
 
 
 def _baselines(

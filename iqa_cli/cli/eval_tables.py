@@ -3,7 +3,7 @@ scorers, or several parts, a row each; or scorers against databases."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from iqa_cli.cli.eval_columns import interval, number
@@ -25,6 +25,8 @@ _FIGURES = (
     ("fitted", "plcc_fitted", 4),
     ("RMSE", "rmse", 2),
 )
+#: Where any row has them: field -> heading and decimals.
+_FURTHER = {"outlier_ratio": ("outliers", 3), "covered": ("covered", 3), "width": ("width", 1)}
 _TITLES = {"srcc": "SRCC", "plcc_fitted": "PLCC after the fitted logistic"}
 
 
@@ -51,10 +53,10 @@ def _single(found: Evaluation, heads: str) -> Block:
     rows = [whole]
     for kind in found.by:
         rows += result.measured.rows.get(kind, ())
-    outliers = any(row.outlier_ratio is not None for row in rows)
+    further = _further(rows)
     labels = {id(row): f"level {row.row}" for row in result.measured.rows.get("level", ())}
-    cells = [("", *_header(outliers))]
-    cells += [(_marked(labels.get(id(row), row.row), row), *_row(row, outliers)) for row in rows]
+    cells = [("", *_header(further))]
+    cells += [(_marked(labels.get(id(row), row.row), row), *_row(row, further)) for row in rows]
     notes = list(_met_notes(found))
     if found.tasks[0].dropped:
         notes += _parts(found)
@@ -63,6 +65,7 @@ def _single(found: Evaluation, heads: str) -> Block:
         for title, name, places in _FIGURES[1:]
         if getattr(whole, f"{name}_ci") is not None
     ]
+    notes += _covered(found)
     if others:
         own = "" if whole.rmse_ci is None else "; RMSE by chi-square"
         notes.append(f"95 % intervals ({_method(whole)}{own}): {', '.join(others)}")
@@ -73,15 +76,15 @@ def _figures(found: Evaluation, heads: str) -> Block:
     """Several scorers on one part, or one on several parts: a row each, with all figures."""
     several = len(found.names) > 1
     every = list(found.cells())
-    outliers = any(result.measured.whole.outlier_ratio is not None for _, result in every)
+    further = _further([result.measured.whole for _, result in every])
     trained = several and any(found.trained_on.values())
-    cells = [("", *(("trained on",) if trained else ()), *_header(outliers))]
+    cells = [("", *(("trained on",) if trained else ()), *_header(further))]
     bold = set()
     for y, (task, result) in enumerate(every, 1):
         whole, name = result.measured.whole, result.column.scorer
         label = _marked(name if several else task.title, whole)
         origin = (found.trained_on[name] or "-",) if trained else ()
-        cells.append((label, *origin, *_row(whole, outliers)))
+        cells.append((label, *origin, *_row(whole, further)))
         best = found.best[found.tasks.index(task)]
         heading = {"srcc": "SRCC", "plcc_fitted": "fitted"}
         bold |= {(y, cells[0].index(heading[what])) for what, names in best.items() if name in names}
@@ -137,18 +140,23 @@ def _rows(found: Evaluation) -> Iterator[Block]:
             yield Block(f"SRCC by {kind}, {task.title}", cells)
 
 
-def _header(outliers: bool) -> tuple[str, ...]:
-    return ("n", "SRCC", _CI, "KRCC", "PLCC", "fitted", "RMSE", *(("outliers",) if outliers else ()), "seen")
+def _further(rows: Sequence[Figures]) -> list[str]:
+    """Which of `_FURTHER` a table has."""
+    return [name for name in _FURTHER if any(getattr(row, name) is not None for row in rows)]
 
 
-def _row(row: Figures, outliers: bool) -> tuple[str, ...]:
+def _header(further: Sequence[str]) -> tuple[str, ...]:
+    headings = (_FURTHER[name][0] for name in further)
+    return ("n", "SRCC", _CI, "KRCC", "PLCC", "fitted", "RMSE", *headings, "seen")
+
+
+def _row(row: Figures, further: Sequence[str]) -> tuple[str, ...]:
     cells = [f"{row.n_used:,} of {row.n_total:,}"]
     for _, name, places in _FIGURES:
         cells.append(number(getattr(row, name), places))
         if name == "srcc":
             cells.append(interval(row.srcc_ci, 3))
-    if outliers:
-        cells.append(number(row.outlier_ratio, 3))
+    cells += [number(getattr(row, name), _FURTHER[name][1]) for name in further]
     return (*cells, "-" if row.seen is None else f"{row.seen:,}")
 
 
@@ -181,6 +189,7 @@ def _parts(found: Evaluation) -> list[str]:
 
 def _footnotes(found: Evaluation) -> Iterator[str]:
     """How the intervals were made, and what bold means."""
+    yield from _covered(found)
     methods = list(dict.fromkeys(_method(r.measured.whole) for _, r in found.cells()))
     if any(methods):
         yield f"95 % intervals: {' or '.join(filter(None, methods))}"
@@ -206,6 +215,16 @@ def _footnotes(found: Evaluation) -> Iterator[str]:
     )
     if any(r.column.met is not None and r.column.met.any() for _, r in found.cells()):
         yield "a scorer that has met pictures of a database in training (!) is not compared on it"
+
+
+def _covered(found: Evaluation) -> Iterator[str]:
+    """What covered is, where a weight gives intervals, and how sure it is."""
+    for task, result in found.cells():
+        whole = result.measured.whole
+        if whole.covered is not None:
+            where = "" if found.is_single else f"{result.column.scorer} on {task.title}: "
+            share = f"{where}covered: share of the opinions within the intervals of the scores"
+            yield f"{share}, 95 % interval {interval(whole.covered_ci, 3)}; width: their mean, in points"
 
 
 def _method(row: Figures) -> str:

@@ -45,8 +45,8 @@ What is looked at (this is the default; the card of a weight has its own):
 Rows of csv, tsv (without a header), json and jsonl have the fields
 {", ".join(COLUMNS)}
 A picture that cannot be scored is a row with an error and no score.
-json and jsonl also have scores, by model, and errors, by model where there is
-one. With several --model, each picture is decoded once; the fields above are
+json and jsonl also have scores and intervals, by model, and errors, by model
+where there is one. With several --model, each picture is decoded once; the fields above are
 of the first, by whose score rows are sorted, chosen and compared with
 --fail-below; csv and tsv get a column scores.NAME for each further one.
 

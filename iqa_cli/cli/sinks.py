@@ -66,6 +66,10 @@ def plain_record(prediction: Prediction) -> dict[str, Any]:
     """The record with numbers rounded and without NaN or infinity, which are no JSON."""
     record = {name: _plain_number(name, value) for name, value in prediction.as_dict().items()}
     record["scores"] = {name: _plain_number("score", value) for name, value in prediction.scores.items()}
+    record["intervals"] = {
+        name: None if both is None else [_plain_number("score", value) for value in both]
+        for name, both in prediction.intervals.items()
+    }
     return record
 
 

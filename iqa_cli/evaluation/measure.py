@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from iqa_cli.evaluation.bootstrap import MIN_GROUPS, Method, count_groups, intervals, method_for
 from iqa_cli.evaluation.correlation import agreement
+from iqa_cli.evaluation.covering import covering
 from iqa_cli.evaluation.part import KINDS, Column, Part
 from iqa_cli.evaluation.resample import FIGURES, Sample
 
@@ -47,6 +48,8 @@ class Figures:
         seen: Pictures in the figures that were met in training; None where that is not known.
         seen_near: Further pictures that resemble one met in training.
         why_not: Why there is no correlation, where there is none.
+        covered, covered_ci, width: Of the intervals that the scorer gives; see
+            `iqa_cli.evaluation.covering.Covering`. None where it gives none.
     """
 
     row: str
@@ -69,6 +72,9 @@ class Figures:
     seen: int | None = None
     seen_near: int | None = None
     why_not: str | None = None
+    covered: float | None = None
+    covered_ci: Interval | None = None
+    width: float | None = None
 
 
 @dataclass(frozen=True)
@@ -163,6 +169,10 @@ def _figures(
         None if flags is None else int(flags[members][used].sum()) for flags in (column.met, column.near)
     )
     counts: dict[str, Any] = {"n_used": len(scores), "n_total": len(used), "n_groups": count_groups(groups)}
+    if column.bounds is not None:
+        low, high = (values[members][used] for values in column.bounds)
+        if (held := covering(low, high, opinions, groups, level=level)) is not None:
+            counts |= asdict(held)
     try:
         found = agreement(scores, opinions)
     except ValueError as error:

@@ -73,6 +73,8 @@ class Column:
         kind: A weight, a baseline, or a file of scores from elsewhere.
         met: [n] whether the scorer was trained on exactly these pixels; None where that is not known.
         near: [n] whether it was trained on one that resembles it, and not on these pixels; None likewise.
+        bounds: [n] each, lower and upper bound of the opinion that the scorer gives, in points, NaN where it
+            gives none; None where it gives none at all.
     """
 
     scorer: str
@@ -80,6 +82,7 @@ class Column:
     kind: Literal["weight", "baseline", "file"] = "weight"
     met: NDArray[np.bool_] | None = None
     near: NDArray[np.bool_] | None = None
+    bounds: tuple[Floats, Floats] | None = None
 
     def only(self, kept: NDArray[np.bool_]) -> Column:
         """The pictures of a mask [n]."""
@@ -88,6 +91,7 @@ class Column:
             scores=self.scores[kept],
             met=None if self.met is None else self.met[kept],
             near=None if self.near is None else self.near[kept],
+            bounds=None if self.bounds is None else (self.bounds[0][kept], self.bounds[1][kept]),
         )
 
 

@@ -135,6 +135,7 @@ class ScorerGroup:
     def _prediction(self, outcome: Outcome[_Input], mode: Mode) -> Prediction:
         scores: dict[str, float | None] = {}
         errors: dict[str, str] = {}
+        intervals: dict[str, tuple[float, float] | None] = {}
         pooled: list[Pooled | None] = []
         for scorer, result in zip(self.scorers, outcome.results, strict=True):
             found = _pooled(scorer, result)
@@ -143,6 +144,8 @@ class ScorerGroup:
                 _log.debug("%r, %s: %s", outcome.item.label, scorer.name, errors[scorer.name], exc_info=found)
             pooled.append(None if isinstance(found, Exception) else found)
             scores[scorer.name] = None if isinstance(found, Exception) else found.score
+            # Only in the mode in which it was calibrated.
+            intervals[scorer.name] = _interval(scorer, found, outcome) if mode == "default" else None
         first, mine, said = self.scorers[0], pooled[0], outcome.results[0]
         known: dict[str, Any] = {
             "path": outcome.item.label,
@@ -151,11 +154,12 @@ class ScorerGroup:
             "height": outcome.height,
             "scores": scores,
             "errors": errors,
+            "intervals": intervals,
         }
         if mine is None or isinstance(said, Exception):
             return Prediction(score=None, error=errors[first.name], **known)
         distortion, level = _named(first, said)
-        low, high = _interval(first, mine, outcome) if mode == "default" else (None, None)
+        low, high = intervals[first.name] or (None, None)
         return Prediction(
             score=mine.score,
             error=None,
@@ -204,11 +208,12 @@ def _pooled(scorer: Scorer, result: CropScores | Exception) -> Pooled | Exceptio
         return ImageError(str(error))
 
 
-def _interval(scorer: Scorer, pooled: Pooled, outcome: Outcome[_Input]) -> tuple[float | None, float | None]:
-    if scorer.interval is None:
-        return None, None
-    bounds = scorer.interval.of(pooled.score, pooled.spread, pooled.crops, outcome.width, outcome.height)
-    return bounds or (None, None)
+def _interval(
+    scorer: Scorer, pooled: Pooled | Exception, outcome: Outcome[_Input]
+) -> tuple[float, float] | None:
+    if scorer.interval is None or isinstance(pooled, Exception):
+        return None
+    return scorer.interval.of(pooled.score, pooled.spread, pooled.crops, outcome.width, outcome.height)
 
 
 def _named(scorer: Scorer, scores: CropScores) -> tuple[str | None, int | None]:
