@@ -36,6 +36,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "evaluate",
         "Measure a weight against the opinion scores of a data set.",
     ),
+    "calibrate": (
+        "iqa_cli.cli.calibrate",
+        "calibrate",
+        "Fit what the scores of a weight mean to labelled pictures.",
+    ),
     "train": ("iqa_cli.cli.train", "train", "Train a network on human opinion scores."),
     "pretrain": ("iqa_cli.cli.pretrain", "app", "Make the starting points of the training."),
     "data": ("iqa_cli.cli.data", "app", "List, check, show and split databases of opinion scores."),

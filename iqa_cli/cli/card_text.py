@@ -10,6 +10,7 @@ from typing import Any
 from iqa_cli.card import Card
 from iqa_cli.checksums import mebibytes
 from iqa_cli.errors import WeightsError
+from iqa_cli.interval import Interval
 from iqa_cli.text import printable
 
 _LABEL = 12
@@ -34,6 +35,8 @@ def card_lines(card: Card, facts: Mapping[str, Any]) -> Iterator[str]:
     yield from _entry("calibration", _calibration(output["calibration"]))
     percentiles = sorted(output.get("percentiles", {}).items(), key=lambda item: float(item[0]))
     yield from _entry("percentiles", ", ".join(f"{key}: {value:.1f}" for key, value in percentiles))
+    if card.interval is not None:
+        yield from _entry("interval", _interval(card.interval))
     yield from _entry("input", *_policy(card))
     yield from _entry("trained on", *(_flat(entry) for entry in card.training))
     yield from _entry("started from", *(_flat(entry) for entry in card.starting_points))
@@ -72,6 +75,18 @@ def _calibration(values: Mapping[str, Any]) -> str:
         x, y = values["x"], values["y"]
         return f"isotonic through {len(x)} points, from {x[0]:g} -> {y[0]:g} to {x[-1]:g} -> {y[-1]:g}"
     return _flat(values)
+
+
+def _interval(interval: Interval) -> str:
+    """At its scores, for a picture whose spread and size are in the middle."""
+    middle = {name: [power.middle] for name, power in interval.powers.items()}
+    places = []
+    for score in interval.scores:
+        (low,), (high,) = interval.bounds([score], middle)
+        places.append(f"{score:.0f}: {low:.0f} to {high:.0f}")
+    counts = f"; also by {', '.join(interval.powers)}" if interval.powers else ""
+    about = f" ({_flat(interval.about)})" if interval.about else ""
+    return f"{100 * interval.coverage:g} % at {', '.join(places)}{counts}{about}"
 
 
 def _flat(values: Mapping[str, Any]) -> str:

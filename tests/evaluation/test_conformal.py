@@ -22,7 +22,7 @@ from iqa_cli.evaluation.conformal import (
 from iqa_cli.evaluation.correlation import Floats
 
 
-def _world(
+def draw_world(
     rng: np.random.Generator, groups: int, members: int = 1, alike: float = 0.0
 ) -> tuple[Known, Floats, Ints]:
     """Scores and opinions: errors are skewed, three times as large in the middle of the scale as at its
@@ -36,13 +36,14 @@ def _world(
     return Known(score, features), np.clip(score + error, 0, 100), codes
 
 
-def _given(known: Known) -> Callable[[Mask], Known]:
+def given(known: Known) -> Callable[[Mask], Known]:
+    """What is known where the calibration map is given."""
     return lambda _: known
 
 
 def _covered(known: Known, opinions: Floats, groups: Ints, new: tuple[Known, Floats, Ints]) -> Floats:
     """[m] whether the opinions of new pictures are covered, and their widths."""
-    found = fit_interval(_given(known), opinions, groups)
+    found = fit_interval(given(known), opinions, groups)
     assert found is not None
     low, high = found.bounds(new[0].score, new[0].features)
     return np.stack([(low <= new[1]) & (new[1] <= high), high - low])
@@ -51,8 +52,8 @@ def _covered(known: Known, opinions: Floats, groups: Ints, new: tuple[Known, Flo
 @pytest.mark.parametrize(("groups", "members"), [(LEAST_GROUPS, 1), (60, 1), (40, 4)])
 def test_new_pictures_are_covered_as_stated(groups: int, members: int) -> None:
     rng = np.random.default_rng(groups + members)
-    new = _world(rng, 2000)
-    covered = [_covered(*_world(rng, groups, members, alike=0.8), new)[0].mean() for _ in range(16)]
+    new = draw_world(rng, 2000)
+    covered = [_covered(*draw_world(rng, groups, members, alike=0.8), new)[0].mean() for _ in range(16)]
     # Conformal: at least as stated on average over draws, and at most one group in n + 1 more.
     error = np.std(covered) / math.sqrt(len(covered))
     assert 0.9 - 2.5 * error - 0.01 < np.mean(covered) < 0.9 + 1 / (groups + 1) + 2.5 * error + 0.01
@@ -62,15 +63,15 @@ def test_new_pictures_are_covered_as_stated(groups: int, members: int) -> None:
 @pytest.mark.parametrize(("groups", "members"), [(LEAST_GROUPS, 1), (50, 3), (200, 1), (600, 1)])
 def test_new_pictures_are_covered_as_stated_in_many_draws(groups: int, members: int) -> None:
     rng = np.random.default_rng(groups)
-    new = _world(rng, 5000)
-    covered = [_covered(*_world(rng, groups, members, alike=0.8), new)[0].mean() for _ in range(60)]
+    new = draw_world(rng, 5000)
+    covered = [_covered(*draw_world(rng, groups, members, alike=0.8), new)[0].mean() for _ in range(60)]
     assert 0.89 < np.mean(covered) < 0.91 + 1 / (groups + 1)
 
 
 def test_the_width_follows_the_errors_so_that_every_kind_of_picture_is_covered() -> None:
     rng = np.random.default_rng(3)
-    new = _world(rng, 20_000)
-    inside, width = _covered(*_world(rng, 500), new)
+    new = draw_world(rng, 20_000)
+    inside, width = _covered(*draw_world(rng, 500), new)
     middle, vague = np.abs(new[0].score - 50) < 8, new[0].features["spread"] > 10
     ends, clear = np.abs(new[0].score - 50) > 28, new[0].features["spread"] < 5
     for kind in (middle, ends, vague, clear):
@@ -81,9 +82,9 @@ def test_the_width_follows_the_errors_so_that_every_kind_of_picture_is_covered()
 
 def test_opinions_are_covered_that_all_lie_on_one_side_of_the_scores() -> None:
     rng = np.random.default_rng(4)
-    known, opinions, groups = _world(rng, 100)
+    known, opinions, groups = draw_world(rng, 100)
     low = Known(known.score - 15, known.features)
-    found = fit_interval(_given(low), opinions, groups)
+    found = fit_interval(given(low), opinions, groups)
     assert found is not None
     bounds = found.bounds(low.score, low.features)
     assert 0.88 < np.mean((bounds[0] <= opinions) & (opinions <= bounds[1])) < 0.97
@@ -93,7 +94,7 @@ def test_opinions_are_covered_that_all_lie_on_one_side_of_the_scores() -> None:
 def test_the_map_that_has_seen_a_picture_says_nothing_of_its_error() -> None:
     # A map that repeats the opinions it was fitted to has no error there, and large ones elsewhere.
     rng = np.random.default_rng(5)
-    known, opinions, groups = _world(rng, 100)
+    known, opinions, groups = draw_world(rng, 100)
     fresh = Known(rng.uniform(15, 85, len(opinions)), known.features)
     found = fit_interval(
         lambda used: Known(np.where(used, opinions, fresh.score), known.features), opinions, groups
@@ -106,11 +107,11 @@ def test_the_map_that_has_seen_a_picture_says_nothing_of_its_error() -> None:
 
 def test_what_is_said_of_the_fit_is_what_left_out_folds_gave() -> None:
     rng = np.random.default_rng(6)
-    known, opinions, groups = _world(rng, 300)
-    found = fit_interval(_given(known), opinions, groups)
+    known, opinions, groups = draw_world(rng, 300)
+    found = fit_interval(given(known), opinions, groups)
     assert found is not None
     assert (found.about["images"], found.about["groups"], found.coverage) == (300, 300, 0.9)
-    new = _world(rng, 20_000)
+    new = draw_world(rng, 20_000)
     low, high = found.bounds(new[0].score, new[0].features)
     said = found.about["cross_validated"]
     assert said["coverage"] == pytest.approx(np.mean((low <= new[1]) & (new[1] <= high)), abs=0.05)
@@ -120,18 +121,18 @@ def test_what_is_said_of_the_fit_is_what_left_out_folds_gave() -> None:
 
 
 def test_few_groups_give_no_interval_however_many_pictures() -> None:
-    known, opinions, groups = _world(np.random.default_rng(7), LEAST_GROUPS - 1, 10)
-    assert fit_interval(_given(known), opinions, groups) is None
+    known, opinions, groups = draw_world(np.random.default_rng(7), LEAST_GROUPS - 1, 10)
+    assert fit_interval(given(known), opinions, groups) is None
     # Nor does a coverage that so many groups cannot tell.
-    known, opinions, groups = _world(np.random.default_rng(7), LEAST_GROUPS)
-    assert fit_interval(_given(known), opinions, groups, coverage=0.97) is None
+    known, opinions, groups = draw_world(np.random.default_rng(7), LEAST_GROUPS)
+    assert fit_interval(given(known), opinions, groups, coverage=0.97) is None
 
 
 def test_scores_that_are_all_the_same_or_exact_give_an_interval() -> None:
-    known, opinions, groups = _world(np.random.default_rng(8), 40)
+    known, opinions, groups = draw_world(np.random.default_rng(8), 40)
     for score in (np.full(40, 50.0), opinions):
         exact = Known(score, known.features)
-        found = fit_interval(_given(exact), opinions, groups)
+        found = fit_interval(given(exact), opinions, groups)
         assert found is not None
         low, high = found.bounds(score, known.features)
         assert np.mean((low <= opinions) & (opinions <= high)) >= 0.9

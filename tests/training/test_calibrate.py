@@ -10,7 +10,7 @@ import pytest
 
 from iqa_cli.calibration import Calibration
 from iqa_cli.evaluation.correlation import Floats
-from iqa_cli.training.calibrate import MIN_TO_FIT, fit_calibration
+from iqa_cli.training.calibrate import MIN_TO_FIT, choose_calibration, fit_calibration, fit_isotonic
 
 PLAIN = {"kind": "linear", "slope": 100.0, "intercept": 0.0}
 START = {"kind": "logistic", "b1": 100.0, "b2": 12.5, "b3": 0.587, "b4": 0.19}
@@ -131,3 +131,45 @@ def test_outputs_that_are_all_the_same_are_a_map_all_the_same() -> None:
             values, remark = fit_calibration(raw, mos)
             assert remark is not None
             assert Calibration.from_dict(values).parameters["slope"] >= 1
+
+
+def test_a_scale_that_no_logistic_follows_gets_an_isotonic_map_and_others_keep_the_curve() -> None:
+    rng = np.random.default_rng(11)
+    raw = rng.uniform(0, 1, 400)
+    # Two plateaus: an S-curve with one bend cannot follow both.
+    stairs = 0.1 + 0.35 * (raw > 0.3) + 0.4 * (raw > 0.7)
+    groups = np.arange(400) // 2
+    chosen = choose_calibration(raw, np.clip(stairs + rng.normal(0, 0.05, 400), 0, 1), groups)
+    assert chosen.values["kind"] == "isotonic"
+    assert chosen.rmse["isotonic"] < 0.8 * chosen.rmse["logistic"]
+    points = Calibration.from_dict(chosen.values)(np.array([0.15, 0.5, 0.85]))
+    assert points == pytest.approx([10, 45, 85], abs=4)
+    raw, mos = _pictures(rng, 400)
+    plain = choose_calibration(raw, mos, groups)
+    assert plain.values == fit_calibration(raw, mos)[0]
+    assert plain.remark is None
+    # What is said of the error is of pictures that were left out.
+    points = Calibration.from_dict(plain.values)(raw)
+    assert plain.rmse["logistic"] == pytest.approx(np.sqrt(np.mean((points - 100 * mos) ** 2)), rel=0.05)
+
+
+def test_the_isotonic_map_is_least_squares_between_its_ends_and_tells_all_outputs_apart() -> None:
+    rng = np.random.default_rng(12)
+    raw, mos = _pictures(rng, 150)
+    raw[:20] = raw[20:40]  # outputs of several pictures may be the same
+    values = fit_isotonic(raw, mos)
+    calibration = Calibration.from_dict(values)
+    points = calibration(np.sort(raw))
+    assert (np.diff(points[np.diff(np.sort(raw), prepend=-1) > 0]) > 0).all()
+    # Any logistic that rises is a rising map; the steps themselves have the smallest error of all.
+    curve = Calibration.from_dict(fit_calibration(raw, mos)[0])
+    assert np.mean((calibration(raw) - 100 * mos) ** 2) < 1.02 * np.mean((curve(raw) - 100 * mos) ** 2)
+    assert values["y"][0] == 0
+    assert values["y"][-1] == 100
+
+
+def test_few_groups_compare_no_curves() -> None:
+    raw, mos = _pictures(np.random.default_rng(13), 200)
+    assert choose_calibration(raw, mos, np.arange(200) % (MIN_TO_FIT - 1)).rmse == {}
+    few = choose_calibration(raw[:20], mos[:20], np.arange(20), START)
+    assert (few.values, few.remark) == fit_calibration(raw[:20], mos[:20], START)

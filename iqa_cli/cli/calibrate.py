@@ -1,0 +1,251 @@
+"""`iqa calibrate`: what the scores of a finished weight mean, fitted to labelled pictures anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from iqa_cli.cli.context import Environment
+from iqa_cli.cli.long_run import check_name, command_line, interruptible
+from iqa_cli.cli.score import Device
+from iqa_cli.errors import UsageError
+from iqa_cli.text import count, one_line
+
+if TYPE_CHECKING:
+    from iqa_cli.card import Card
+    from iqa_cli.datasets.record import Database
+    from iqa_cli.training.recalibrate import Recalibrated
+
+_HELP = """\b
+Fit what the scores of a weight mean to labelled pictures.
+
+\b
+Examples:
+  iqa calibrate mfenet --data biq2021 --root BIQ2021/
+  iqa calibrate mfenet --root BIQ2021/ --interval-only -o weights/mine.safetensors
+  iqa calibrate ./mine.safetensors --data csv --root my-photos/ --range 1 5 \\
+    --in-place
+
+\b
+Fitted are the shares of the views of a large picture, the calibration map from
+outputs to points (a logistic or, where it is better on left-out folds of
+groups, an isotonic one), and the interval of a score: low and high of iqa
+score, between which the opinion of 90 % of pictures like these lies. The
+network stays as it is. --interval-only leaves shares and map, and with them
+every score, as they are.
+
+\b
+Take pictures that the weight was not fitted to: without --split the part
+calib, and all pictures of a database without parts. They count as met in
+training from then on. With opinions of another database the scale of the
+scores becomes that of its opinions. An interval needs pictures in 20 groups,
+a curve 50 pictures.
+
+\b
+Without -o and --in-place nothing is written. What was measured with the old
+scores is left out of the card; iqa eval --record measures again.
+
+\b
+Exit codes: 0 done, 2 wrong usage, 3 a picture cannot be read,
+4 weight or data not available, 130 interrupted.
+"""
+
+
+class CalibrateFormat(str, Enum):
+    """How the result is printed."""
+
+    text = "text"
+    json = "json"
+
+
+def calibrate(
+    context: typer.Context,
+    weight: Annotated[str, typer.Argument(metavar="WEIGHT", help="A name or a .safetensors file.")],
+    dataset: Annotated[
+        str, typer.Option("--data", "--dataset", metavar="NAME", help="Database: iqa data list.")
+    ] = "biq2021",
+    root: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Its folder; else that of the config file, or $IQA_DATA/NAME."),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(metavar="PART", help="Part of it; see above for the default.")
+    ] = None,
+    split_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Parts as iqa data split has written them.")
+    ] = None,
+    scale: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            "--range", metavar="LOW HIGH", help="Scale of the scores of a csv; else their extremes."
+        ),
+    ] = None,
+    interval_only: Annotated[
+        bool, typer.Option("--interval-only", help="Fit the interval alone; no score changes.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="A new .safetensors file, called as it is."),
+    ] = None,
+    in_place: Annotated[bool, typer.Option("--in-place", help="Replace the weight's own file.")] = False,
+    form: Annotated[
+        CalibrateFormat, typer.Option("--format", help="Lines for a reader, or JSON.")
+    ] = CalibrateFormat.text,
+    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
+    threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads.")] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only errors on stderr.")] = False,
+) -> None:
+    env: Environment = context.obj
+    env.quiet |= quiet
+    from iqa_cli.cli.eval_seen import seen_of
+    from iqa_cli.cli.run_progress import run_progress
+    from iqa_cli.recard import writable_weight
+    from iqa_cli.training.sources import read_databases
+    from iqa_cli.weights import find_weights, read_card
+
+    # Whatever can be wrong is found before minutes go into scoring.
+    path = find_weights(weight)
+    card = read_card(path)
+    _check_target(path, output, in_place)
+    place = writable_weight(path) if in_place else None
+    roots = {} if root is None else {dataset: root}
+    (database,) = read_databases([dataset], roots, scale, [] if split_file is None else [split_file])
+    part = split or _usual_part(database)
+    records = database.part(part)
+    database.check_pictures(records)
+    if interval_only:
+        _check_scale(card, database)
+    seen = seen_of(path, card, env)
+
+    import torch
+
+    from iqa_cli.training.recalibrate import recalibrate, write_recalibrated
+    from iqa_cli.training.settle import passes
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    with interruptible(env), run_progress(env) as progress:
+        looks, done = passes(interval_only=interval_only), 0
+
+        def told(number: int, total: int) -> None:
+            nonlocal done
+            done += number == 1
+            progress.update(f"look {done} of {looks}", number, total)
+
+        found = recalibrate(
+            path,
+            database,
+            part,
+            records,
+            seen,
+            command=command_line(context),
+            interval_only=interval_only,
+            device=device.value,
+            log=progress.note,
+            progress=told,
+        )
+        target = place.path if place is not None else output
+        if place is not None and not place.unchanged():
+            raise UsageError(f"{one_line(path)} has changed while it was calibrated; nothing was written")
+        if target is not None:
+            write_recalibrated(found, seen, target)
+    _print(env, found, card, target, form)
+
+
+def _check_target(path: Path, output: Path | None, in_place: bool) -> None:
+    if output is None:
+        return
+    from iqa_cli.cli.output import check_place
+    from iqa_cli.finding import SUFFIX, is_weight
+
+    if in_place:
+        raise UsageError("--in-place and -o exclude each other")
+    if not is_weight(output):
+        raise UsageError(f"-o {one_line(output)}: the file of a weight ends in {SUFFIX}")
+    check_name(output.name.removesuffix(SUFFIX), "-o")
+    check_place(str(output))
+    if output.exists():
+        raise UsageError(f"-o {one_line(output)}: is there already", hint="--in-place replaces a weight")
+
+
+def _usual_part(database: Database) -> str:
+    """Never one that figures are reported on, and never one that is fitted."""
+    parts = {record.split for record in database.records if record.split}
+    if "calib" in parts or not parts:
+        return "calib" if parts else "all"
+    raise UsageError(
+        f"{database.name} has no part calib",
+        hint=f"--split PART, one that the weight was not fitted to, of {', '.join(sorted(parts))}",
+    )
+
+
+def _check_scale(card: Card, database: Database) -> None:
+    from iqa_cli.training.settle import scale_of
+
+    if card.output["scale"] != scale_of(database.name):
+        raise UsageError(
+            f"--interval-only: the scores of {one_line(card.name)} are '{one_line(card.output['scale'])}', "
+            f"and the opinions of {database.name} on another scale",
+            hint="without it the scores are brought to that scale",
+        )
+
+
+def _print(
+    env: Environment, found: Recalibrated, before: Card, target: Path | None, form: CalibrateFormat
+) -> None:
+    from iqa_cli.cli.data_print import print_json, print_lines
+
+    facts = _facts(found, target)
+    if form is CalibrateFormat.json:
+        print_json(env, facts)
+    else:
+        print_lines(env, list(_lines(facts)))
+    for remark in found.remarks[len(found.settled.remarks) :]:
+        env.note(remark)
+    if len(found.card.results) < len(before.results):
+        env.note("what the card said was measured is left out, the scores being others: iqa eval --record")
+    if target is None:
+        env.note("nothing was written: -o FILE makes a new weight, --in-place replaces this one")
+    else:
+        env.note(f"wrote {one_line(target)}")
+
+
+def _facts(found: Recalibrated, target: Path | None) -> dict[str, Any]:
+    entry, output = found.card.training[-1], found.card.output
+    return {
+        "weight": found.card.name,
+        "dataset": entry["dataset"],
+        "split": entry["part"],
+        "split_hash": entry["split_hash"],
+        "images": entry["images"],
+        "native_weight": found.settled.policy.native_weight,
+        "glance_weight": found.settled.policy.glance_weight,
+        "calibration": output["calibration"],
+        "interval": output.get("interval"),
+        **found.settled.figures(),
+        "file": None if target is None else str(target),
+    }
+
+
+def _lines(facts: dict[str, Any]) -> Iterator[str]:
+    where = f"{facts['dataset']}, part {one_line(facts['split'])}"
+    yield f"{facts['weight']} on {where}: {count(facts['images'], 'picture')}, SRCC {facts['srcc']:.4f}"
+    yield f"shares       native crops {facts['native_weight']:g}, glance {facts['glance_weight']:g}"
+    rmse = facts.get("calibration_rmse", {})
+    compared = ", ".join(f"{name} {value:.2f}" for name, value in rmse.items())
+    behind = f"; RMSE on left-out folds: {compared}" if compared else ""
+    yield f"calibration  {facts['calibration']['kind']}{behind}"
+    interval = facts["interval"]
+    if interval is not None:
+        measured = interval["cross_validated"]
+        yield (
+            f"interval     {100 * interval['coverage']:g} %, by {count(interval['groups'], 'group')}; "
+            f"left-out folds: {100 * measured['coverage']:.1f} % inside, {measured['width']:.1f} points wide"
+        )
+
+
+calibrate.__doc__ = _HELP
