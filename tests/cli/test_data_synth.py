@@ -21,6 +21,7 @@ from iqa_cli.cli.context import Environment
 from iqa_cli.datasets.registry import read_database
 from iqa_cli.errors import ExitCode
 from iqa_cli.evaluation.full_reference import METRICS
+from iqa_cli.replacing import Replacement
 from iqa_cli.training.parts import choose_parts
 from tests.cli.conftest import Iqa, Result
 
@@ -243,16 +244,16 @@ def test_ctrl_c_in_one_process(synth: Callable[..., Result], examples: Path, tmp
 def test_a_full_disk_is_one_line_and_the_run_goes_on_later(
     synth: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, written = Path.write_bytes, []
+    real, written = Replacement.complete, []
 
-    def full(path: Path, data: bytes) -> int:
-        written.append(path)
-        if len(written) == 4:
-            real(path, data[:100])
+    def full(made: Replacement) -> None:
+        written.append(made)
+        if len(written) == 5:  # the record, three pictures
+            made.file.truncate(100)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return real(path, data)
+        real(made)
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(Replacement, "complete", full)
     result = synth(*FEW)
     assert result.code == ExitCode.NOT_AVAILABLE
     error = next(line for line in result.err.splitlines() if "error" in line)
