@@ -7,30 +7,16 @@ from pathlib import Path
 import pytest
 
 from iqa_cli.images.decode import open_photo
-from iqa_cli.scoring.scorer import load_many
 from iqa_cli.seen import hash_photo, read_seen, seen_path
 from iqa_cli.weights import find_weights, read_card
-
-#: Name -> largest file, MiB.
-SHIPPED = {"mfenet": 64, "vcrnet": 48, "qfm-iqm": 48}
-
-
-@pytest.fixture(scope="module")
-def scores(examples: Path) -> dict[str, dict[str, float]]:
-    """Name of a weight -> picture -> score, of all weights in one run."""
-    found: dict[str, dict[str, float]] = {name: {} for name in SHIPPED}
-    for prediction in load_many(SHIPPED).score_many(sorted(examples.glob("*.jpg"))):
-        for name, score in prediction.scores.items():
-            assert score is not None
-            found[name][Path(prediction.path).stem] = score
-    return found
+from tests.scoring.conftest import SHIPPED
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_distorted_examples_score_below_their_originals(
-    name: str, scores: dict[str, dict[str, float]]
+    name: str, shipped_scores: dict[str, dict[str, float]]
 ) -> None:
-    of = scores[name]
+    of = shipped_scores[name]
     distorted = [picture for picture in of if "-" in picture]
     assert len(distorted) >= 6
     assert all(0 <= score <= 100 for score in of.values())
