@@ -56,7 +56,8 @@ def hold_out(
     missing: bool,
     env: Environment,
 ) -> tuple[list[Task], list[dict[str, Floats]], dict[str, Any]]:
-    """Leave out what the weights have met: these pixels, or others that resemble them.
+    """Leave out what the weights have met: these pixels, others that resemble them, and copies of a reference
+    of the pool of which either holds, since a strong distortion hides it.
 
     Args:
         tasks: The pictures.
@@ -80,8 +81,9 @@ def hold_out(
     met = [meet(task, asked, missing, env) for task in tasks]
     kept: list[NDArray[np.bool_]] = []
     for task in met:
-        known = [*task.met.values(), *task.near.values()]
-        kept.append(~np.any(known, axis=0) if known else np.ones(len(task.part), bool))
+        flags = np.any([*task.met.values(), *task.near.values()], axis=0)
+        names = {name for name, flag in zip(task.part.names, flags, strict=True) if flag}
+        kept.append(~flags & np.array([record.ref not in names for record in task.records], bool))
     total, left = sum(map(len, kept)), sum(int(flags.sum()) for flags in kept)
     record: dict[str, Any] = {
         "pictures": total,
@@ -96,8 +98,8 @@ def hold_out(
             for weight in asked.weights
         },
     }
-    names = ", ".join(one_line(weight.card.name) for weight in asked.weights)
-    env.note(f"{total - left:,} of {count(total, 'picture')} left out as met in training by {names}")
+    by = ", ".join(one_line(weight.card.name) for weight in asked.weights)
+    env.note(f"{total - left:,} of {count(total, 'picture')} left out as met in training by {by}")
     others = [known.name for known in lineup.baselines if known.fitted] + [f.name for f in lineup.files]
     others = [name for name in others if name not in record["weights"]]
     if others:

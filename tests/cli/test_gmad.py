@@ -165,7 +165,7 @@ def test_a_database_gives_a_verdict_and_its_references_another(
 
 
 def test_a_folder_with_a_table_has_references_and_metrics_are_not_called_people(
-    iqa: Iqa, tmp_path: Path, examples: Path
+    iqa: Iqa, tmp_path: Path, examples: Path, tiny_weights: Path
 ) -> None:
     (tmp_path / "photos").mkdir()
     for name in ("dog.jpg", "cliffs.jpg", "palace.jpg", "lunch.jpg"):
@@ -190,6 +190,11 @@ def test_a_folder_with_a_table_has_references_and_metrics_are_not_called_people(
     assert all(
         pair["first"]["reference"] != pair["second"]["reference"] for pair in json.loads(kept.out)["pairs"]
     )
+    # Copies of a photograph that was met leave with it, however little they resemble it.
+    weight = Path(shutil.copy(tiny_weights / "mfenet.safetensors", tmp_path / "taught.safetensors"))
+    teach(weight, tmp_path / "pool" / "images" / "dog" / "reference.png")
+    unseen = iqa(*mining, tmp_path / "pool", "--unseen-by", weight, "--format", "json")
+    assert json.loads(unseen.out)["pool"]["images"] == 15
     of_database = iqa(*mining, "--dataset", "csv", "--root", tmp_path / "pool", "--split", "all")
     assert "nobody has given them" in of_database.err
     assert any("of metrics and not of people" in line for line in of_database.lines)
