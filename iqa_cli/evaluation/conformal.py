@@ -5,10 +5,10 @@ Laplace distribution by maximum likelihood, its logarithm piecewise linear in th
 score less and plus multiples of that scale, and these multiples are conformal (split conformal prediction
 with locally weighted residuals: Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, JASA 113, 2018), so that the
 coverage does not hang on the distribution, only the width does. They come from pictures that neither the
-scale nor the calibration map has seen: both are fitted again without each of ten folds of whole groups
-(cross-conformal: Vovk, Annals of Mathematics and Artificial Intelligence 74, 2015). Pictures of a group are
-not independent: the multiples are quantiles over groups, each of which counts as one (Lee, Barber and
-Willett, Distribution-free inference with hierarchical data, 2023).
+scale nor the calibration map nor the proportion of the two sides has seen: all are fitted again without each
+of ten folds of whole groups (cross-conformal: Vovk, Annals of Mathematics and Artificial Intelligence 74,
+2015). Pictures of a group are not independent: the multiples are quantiles over groups, each of which counts
+as one (Lee, Barber and Willett, Distribution-free inference with hierarchical data, 2023).
 
 How many pieces the scale has, and what else counts, is chosen by the interval score (Gneiting and Raftery,
 JASA 102, 2007), which rewards what is narrow and covers: the simplest whose score on the left-out folds is
@@ -28,11 +28,11 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from iqa_cli.evaluation.correlation import Floats
+from iqa_cli.evaluation.folds import FOLDS, Ints, conformal_quantile, group_folds, group_weights
 from iqa_cli.interval import FEATURES, Interval, Power, strength
 
 #: Fewer groups than these give no interval: at 90 % it would be that of their largest errors.
 LEAST_GROUPS = 20
-FOLDS = 10
 #: A scale needs so many groups for each number that is fitted.
 _GROUPS_EACH = 15
 #: Numbers of scores, evenly spread from low to high ones, at which a scale is given.
@@ -43,7 +43,6 @@ _LEAST_SIDE = 0.1
 #: In points. What is predicted better than so is predicted exactly.
 _SMALLEST = 0.01
 
-Ints: TypeAlias = NDArray[np.int64]
 Mask: TypeAlias = NDArray[np.bool_]
 
 
@@ -101,8 +100,12 @@ def fit_interval(
     unseen = _unseen(known, folds)
     errors = opinions - unseen.score
     found = [(shape, _left_out(shape, unseen, errors, groups, folds)) for shape in _shapes(unseen, number)]
-    shape, scale = _simplest_near_best(found, unseen.score, opinions, groups, coverage)
-    below, above = _multiples(errors, scale, groups, coverage)
+    shape, scale = _simplest_near_best(found, unseen.score, opinions, groups, folds, coverage)
+    ratio = errors / scale
+    beyond = _beyond(ratio, *_left_out_sides(ratio, groups, folds, coverage))
+    below, above = (
+        side * conformal_quantile(beyond, groups, coverage) for side in _sides(ratio, groups, coverage)
+    )
     fitted, powers = _fit_scale(shape, unseen, errors, groups)
     about = {
         "images": len(groups),
@@ -112,50 +115,10 @@ def fit_interval(
     return Interval(coverage, shape.scores, fitted, below, above, powers, about)
 
 
-def group_folds(groups: Ints, folds: int = FOLDS, seed: int = 0) -> Ints:
-    """[n] the fold of each picture, 0 to folds - 1: whole groups, as many in each fold or one more.
-
-    Args:
-        groups: [n] codes.
-        folds: How many.
-        seed: Of the draw.
-    """
-    _, codes = np.unique(groups, return_inverse=True)
-    place = np.random.default_rng(seed).permutation(np.arange(int(codes.max()) + 1) % folds)
-    return np.asarray(place[codes], dtype=np.int64)
-
-
-def conformal_quantile(values: Floats, groups: Ints, coverage: float) -> float:
-    """What a value of a new group exceeds in at most 1 - coverage of all cases.
-
-    Each group counts as one, its members alike, and one further group lies beyond all: of n groups of one,
-    the ceil((n + 1) coverage)-th smallest.
-
-    Args:
-        values: [n].
-        groups: [n] codes.
-        coverage: Above 0 and below 1.
-
-    Returns:
-        One of the values; infinite where there are too few groups for the coverage.
-    """
-    weights = group_weights(groups)
-    order = np.argsort(values, kind="stable")
-    reached = np.cumsum(weights[order]) / (weights.sum() + 1)
-    place = int(np.searchsorted(reached, coverage - 1e-12))
-    return float(values[order[place]]) if place < len(values) else math.inf
-
-
 def interval_score(low: Floats, high: Floats, opinions: Floats, coverage: float) -> Floats:
     """[n] width plus 2 / (1 - coverage) points for each point by which an opinion lies outside."""
     outside = np.maximum(low - opinions, 0) + np.maximum(opinions - high, 0)
     return np.asarray(high - low + 2 / (1 - coverage) * outside)
-
-
-def group_weights(groups: Ints) -> Floats:
-    """[n] one through the pictures of the group: every group counts as one."""
-    _, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    return np.asarray(1.0 / sizes[codes])
 
 
 def _shapes(known: Known, groups: int) -> list[_Shape]:
@@ -237,9 +200,10 @@ def _fit_scale(
     return tuple(float(value) for value in np.exp(found[:cut])), powers
 
 
-def _multiples(errors: Floats, scale: Floats, groups: Ints, coverage: float) -> tuple[float, float]:
-    """Lengths of both sides in scales, with equal shares of the errors beyond each, as far as these show."""
-    ratio, weights = errors / scale, group_weights(groups)
+def _sides(ratio: Floats, groups: Ints, coverage: float) -> tuple[float, float]:
+    """Relative lengths of both sides, their mean 1, with equal shares of the errors (in scales) beyond each,
+    as far as these show."""
+    weights = group_weights(groups)
     order = np.argsort(ratio, kind="stable")
     reached = (np.cumsum(weights[order]) - 0.5 * weights[order]) / weights.sum()
     tail = (1 - coverage) / 2
@@ -247,25 +211,45 @@ def _multiples(errors: Floats, scale: Floats, groups: Ints, coverage: float) -> 
     above = float(np.interp(1 - tail, reached, ratio[order]))
     longer = max(below, above, _SMALLEST)
     below, above = max(below, _LEAST_SIDE * longer), max(above, _LEAST_SIDE * longer)
-    factor = conformal_quantile(np.maximum(-ratio / below, ratio / above), groups, coverage)
-    return factor * below, factor * above
+    return 2 * below / (below + above), 2 * above / (below + above)
 
 
-def _bounds(
-    score: Floats, scale: Floats, below: Floats | float, above: Floats | float
-) -> tuple[Floats, Floats]:
+def _left_out_sides(ratio: Floats, groups: Ints, folds: Ints, coverage: float) -> tuple[Floats, Floats]:
+    """[n] both sides for every picture as they are without its fold: those that its own error has helped to
+    lengthen would hold it too easily."""
+    below, above = np.empty(len(ratio)), np.empty(len(ratio))
+    for fold in range(FOLDS):
+        left = folds == fold
+        below[left], above[left] = _sides(ratio[~left], groups[~left], coverage)
+    return below, above
+
+
+def _beyond(ratio: Floats, below: Floats, above: Floats) -> Floats:
+    """[n] by how much both sides must be multiplied to hold an error (in scales)."""
+    return np.asarray(np.maximum(-ratio / below, ratio / above))
+
+
+def _bounds(score: Floats, scale: Floats, below: Floats, above: Floats) -> tuple[Floats, Floats]:
     return np.clip(score - below * scale, 0, 100), np.clip(score + above * scale, 0, 100)
 
 
 def _simplest_near_best(
-    found: Sequence[tuple[_Shape, Floats]], score: Floats, opinions: Floats, groups: Ints, coverage: float
+    found: Sequence[tuple[_Shape, Floats]],
+    score: Floats,
+    opinions: Floats,
+    groups: Ints,
+    folds: Ints,
+    coverage: float,
 ) -> tuple[_Shape, Floats]:
     """Of shapes with their scales, the first that is not worse than the best by more than one standard error
     over groups."""
     weights, codes = group_weights(groups), np.unique(groups, return_inverse=True)[1]
     points = []
     for _, scale in found:
-        bounds = _bounds(score, scale, *_multiples(opinions - score, scale, groups, coverage))
+        ratio = (opinions - score) / scale
+        below, above = _left_out_sides(ratio, groups, folds, coverage)
+        factor = conformal_quantile(_beyond(ratio, below, above), groups, coverage)
+        bounds = _bounds(score, factor * scale, below, above)
         points.append(interval_score(*bounds, opinions, coverage))
     means = [float(np.average(each, weights=weights)) for each in points]
     best = int(np.argmin(means))
@@ -281,11 +265,13 @@ def _cross_validated(
     score: Floats, scale: Floats, opinions: Floats, groups: Ints, folds: Ints, coverage: float
 ) -> dict[str, float]:
     """Coverage and mean width of folds whose multiples are those of the others."""
-    below, above = np.empty(len(folds)), np.empty(len(folds))
+    ratio, factor = (opinions - score) / scale, np.empty(len(folds))
+    below, above = _left_out_sides(ratio, groups, folds, coverage)
+    beyond = _beyond(ratio, below, above)
     for fold in range(FOLDS):
-        used = folds != fold
-        below[~used], above[~used] = _multiples((opinions - score)[used], scale[used], groups[used], coverage)
-    low, high = _bounds(score, scale, below, above)
+        left = folds == fold
+        factor[left] = conformal_quantile(beyond[~left], groups[~left], coverage)
+    low, high = _bounds(score, factor * scale, below, above)
     weights = group_weights(groups)
     inside = (low <= opinions) & (opinions <= high)
     return {

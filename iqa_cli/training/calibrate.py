@@ -15,8 +15,8 @@ import numpy as np
 from scipy import optimize
 
 from iqa_cli.calibration import HIGHEST, LOWEST, Calibration
-from iqa_cli.evaluation.conformal import FOLDS, Ints, group_folds
 from iqa_cli.evaluation.correlation import Floats, logistic4
+from iqa_cli.evaluation.folds import FOLDS, Ints, group_folds
 
 #: Fewer pictures than these fit no curve. Simulated (opinions spread 0.17, outputs off by 0.06 to 0.1 and on
 #: a scale of their own): from 6 to 30 pictures the fitted logistic often ends in a larger error on new

@@ -13,8 +13,9 @@ from torch import nn
 
 from iqa_cli.calibration import Calibration
 from iqa_cli.datasets.record import ImageRecord
-from iqa_cli.evaluation.conformal import LEAST_GROUPS, Ints, Known, Mask, fit_interval
+from iqa_cli.evaluation.conformal import LEAST_GROUPS, Known, Mask, fit_interval
 from iqa_cli.evaluation.correlation import Floats, agreement
+from iqa_cli.evaluation.folds import Ints
 from iqa_cli.images.policy import SizePolicy
 from iqa_cli.interval import Interval
 from iqa_cli.scoring.device import exact_arithmetic

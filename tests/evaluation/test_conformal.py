@@ -9,17 +9,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from iqa_cli.evaluation.conformal import (
-    LEAST_GROUPS,
-    Ints,
-    Known,
-    Mask,
-    conformal_quantile,
-    fit_interval,
-    group_folds,
-    interval_score,
-)
+from iqa_cli.evaluation.conformal import LEAST_GROUPS, Known, Mask, fit_interval, interval_score
 from iqa_cli.evaluation.correlation import Floats
+from iqa_cli.evaluation.folds import Ints, conformal_quantile, group_folds
 
 
 def draw_world(
