@@ -49,7 +49,7 @@ def test_noise_blur_and_compression_lower_the_score_step_by_step(shipped: Scorer
     from iqa_cli.images.distortions import distort
 
     with Image.open(examples / "lunch.jpg") as image:
-        picture = np.asarray(image.convert("RGB"))
+        picture = np.asarray(image.convert("RGB"))[96:416, 96:416]  # five crops instead of ten
     names, levels = ("gaussian_blur", "white_noise", "jpeg"), (2, 4, 5)
     made = [distort(picture, name, level, np.random.default_rng(0)) for name in names for level in levels]
     original, *found = (p.score for p in shipped.score_many([picture, *made]))
