@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +10,16 @@ import typer
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.long_run import check_name, command_line, interruptible
-from iqa_cli.cli.score import Device
+from iqa_cli.cli.options import (
+    DatabaseOption,
+    Device,
+    DeviceOption,
+    OpinionRange,
+    Quiet,
+    RootOption,
+    TextFormat,
+    Threads,
+)
 from iqa_cli.errors import UsageError
 from iqa_cli.text import count, one_line
 
@@ -55,35 +63,18 @@ Exit codes: 0 done, 2 wrong usage, 3 a picture cannot be read,
 """
 
 
-class CalibrateFormat(str, Enum):
-    """How the result is printed."""
-
-    text = "text"
-    json = "json"
-
-
 def calibrate(
     context: typer.Context,
     weight: Annotated[str, typer.Argument(metavar="WEIGHT", help="A name or a .safetensors file.")],
-    dataset: Annotated[
-        str, typer.Option("--data", "--dataset", metavar="NAME", help="Database: iqa data list.")
-    ] = "biq2021",
-    root: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Its folder; else that of the config file, or $IQA_DATA/NAME."),
-    ] = None,
+    dataset: DatabaseOption = "biq2021",
+    root: RootOption = None,
     split: Annotated[
         str | None, typer.Option(metavar="PART", help="Part of it; see above for the default.")
     ] = None,
     split_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Parts as iqa data split has written them.")
     ] = None,
-    scale: Annotated[
-        tuple[float, float] | None,
-        typer.Option(
-            "--range", metavar="LOW HIGH", help="Scale of the scores of a csv; else their extremes."
-        ),
-    ] = None,
+    scale: OpinionRange = None,
     interval_only: Annotated[
         bool, typer.Option("--interval-only", help="Fit the interval alone; no score changes.")
     ] = False,
@@ -93,11 +84,11 @@ def calibrate(
     ] = None,
     in_place: Annotated[bool, typer.Option("--in-place", help="Replace the weight's own file.")] = False,
     form: Annotated[
-        CalibrateFormat, typer.Option("--format", help="Lines for a reader, or JSON.")
-    ] = CalibrateFormat.text,
-    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
-    threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads.")] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only errors on stderr.")] = False,
+        TextFormat, typer.Option("--format", help="Lines for a reader, or JSON.")
+    ] = TextFormat.text,
+    device: DeviceOption = Device.auto,
+    threads: Threads = None,
+    quiet: Quiet = False,
 ) -> None:
     env: Environment = context.obj
     env.quiet |= quiet
@@ -195,12 +186,12 @@ def _check_scale(card: Card, database: Database) -> None:
 
 
 def _print(
-    env: Environment, found: Recalibrated, before: Card, target: Path | None, form: CalibrateFormat
+    env: Environment, found: Recalibrated, before: Card, target: Path | None, form: TextFormat
 ) -> None:
     from iqa_cli.cli.data_print import print_json, print_lines
 
     facts = _facts(found, target)
-    if form is CalibrateFormat.json:
+    if form is TextFormat.json:
         print_json(env, facts)
     else:
         print_lines(env, list(_lines(facts)))

@@ -41,6 +41,13 @@ ListFormatOption = Annotated[
 # Databases.
 DatabaseName = Annotated[str, typer.Argument(metavar="NAME", help="A database of `iqa data list`.")]
 DatabaseFolder = Annotated[Path | None, typer.Option(metavar="DIR", help="Its folder; else as listed.")]
+DatabaseOption = Annotated[
+    str, typer.Option("--data", "--dataset", metavar="NAME", help="Database: iqa data list.")
+]
+RootOption = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Its folder; else that of the config file, or $IQA_DATA/NAME."),
+]
 DatabaseFolders = Annotated[
     list[str] | None,
     typer.Option(

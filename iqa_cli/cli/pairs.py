@@ -15,7 +15,7 @@ import typer
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.data_print import print_table, progress_on
 from iqa_cli.cli.interrupt import computing
-from iqa_cli.cli.options import Device, DeviceOption, OpinionRange, Quiet, Threads
+from iqa_cli.cli.options import DatabaseOption, Device, DeviceOption, OpinionRange, Quiet, RootOption, Threads
 from iqa_cli.cli.output import check_place, write
 from iqa_cli.errors import ExitCode, ImageError, UsageError
 from iqa_cli.text import count, one_line, printable
@@ -57,13 +57,8 @@ _SHOWN = 24
 def pairs(
     context: typer.Context,
     weight: Annotated[str, typer.Argument(metavar="WEIGHT", help="Weight: a name or a .safetensors file.")],
-    dataset: Annotated[
-        str, typer.Option("--data", "--dataset", metavar="NAME", help="Database: iqa data list.")
-    ] = "biq2021",
-    root: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Its folder; else that of the config file, or $IQA_DATA/NAME."),
-    ] = None,
+    dataset: DatabaseOption = "biq2021",
+    root: RootOption = None,
     part: Annotated[
         str | None, typer.Option(metavar="PART", help="Part of it; val, else test, else all by default.")
     ] = None,
