@@ -29,9 +29,9 @@ def make(folder: Path, pictures: int, groups: int) -> list[Path]:
     group = np.arange(pictures) % groups
     opinions = np.round(np.clip(rng.normal(55, 18, pictures), 0, 100), 2)
     with (folder / "labels.csv").open("w", encoding="ascii") as file:
-        file.write("image,mos,group,sd,level\n")
+        file.write("image,mos,group,sd\n")
         for i in range(pictures):
-            file.write(f"d/{i}.jpg,{opinions[i]:.2f},g{group[i]},12,{i % 5 + 1}\n")
+            file.write(f"d/{i}.jpg,{opinions[i]:.2f},g{group[i]},12\n")
     files = []
     for name, noise in (("first", 10.0), ("second", 10.2)):
         scores = opinions + rng.normal(0, noise, pictures) + rng.normal(0, 5, groups)[group]
@@ -75,7 +75,6 @@ def main() -> None:
         first, second = (["--scores", str(file)] for file in make(folder, chosen.pictures, chosen.groups))
         for what, options in {
             "one scorer": first,
-            "one scorer, five rows by level": [*first, "--by", "level"],
             "two scorers, compared": [*first, *second],
         }.items():
             printed, wall, busy, peak = measure(folder, options)

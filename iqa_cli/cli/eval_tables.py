@@ -195,6 +195,8 @@ def _footnotes(found: Evaluation) -> Iterator[str]:
         yield f"95 % intervals: {' or '.join(filter(None, methods))}"
     if len(found.names) < 2:
         return
+    from iqa_cli.evaluation.bootstrap import method_for
+
     sizes = [found.common(index) for index in range(len(found.tasks))]
     if not any(sizes):
         yield "nothing is bold: fewer than two scorers have met none of the pictures in training"
@@ -204,10 +206,12 @@ def _footnotes(found: Evaluation) -> Iterator[str]:
     else:
         yield "nothing is bold: no scorer is significantly worse than the best"
     on = " and ".join(f"{n:,}" for n in sizes if n)
-    yield (
-        f"tests on the {on} pictures that all have scored: paired bootstrap of whole groups, "
-        f"{RESAMPLES:,} resamples;"
-    )
+    test = {
+        "bootstrap": f"paired bootstrap of whole groups, {RESAMPLES:,} resamples",
+        "analytic": "Student's test of the difference, by groups",
+    }
+    tests = dict.fromkeys(test[method_for(n)] for n in sizes if n)
+    yield f"tests on the {on} pictures that all have scored: {' or '.join(tests)};"
     each = "" if len(found.tasks) == 1 else ", each database by itself"
     yield (
         "and that of Meng, Rosenthal and Rubin (1992): both find "

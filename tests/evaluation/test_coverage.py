@@ -108,7 +108,7 @@ def test_a_thousand_intervals_cover_as_stated(groups: int, members: int, r: floa
     for (name, method), share in shares.items():
         # Samples as small as these are in fact measured by the bootstrap.
         few = groups < 60 and method == "analytic" and name != "rmse"
-        assert (0.87 if few else 0.915) <= share <= 0.995, (name, method, share)
+        assert (0.85 if few else 0.915) <= share <= 0.995, (name, method, share)
 
 
 @pytest.mark.slow
