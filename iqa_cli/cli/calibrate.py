@@ -20,7 +20,7 @@ from iqa_cli.cli.options import (
     TextFormat,
     Threads,
 )
-from iqa_cli.errors import UsageError
+from iqa_cli.errors import UsageError, WeightsError
 from iqa_cli.text import count, one_line
 
 if TYPE_CHECKING:
@@ -114,12 +114,13 @@ def calibrate(
 
     import torch
 
+    from iqa_cli.training.interrupt import deferred_interrupt
     from iqa_cli.training.recalibrate import recalibrate, write_recalibrated
     from iqa_cli.training.settle import passes
 
     if threads is not None:
         torch.set_num_threads(threads)
-    with interruptible(env), run_progress(env) as progress:
+    with interruptible(env, "interrupted; nothing was written"), run_progress(env) as progress:
         looks, done = passes(interval_only=interval_only), 0
 
         def told(number: int, total: int) -> None:
@@ -139,10 +140,12 @@ def calibrate(
             log=progress.note,
             progress=told,
         )
-        target = place.path if place is not None else output
-        if place is not None and not place.unchanged():
-            raise UsageError(f"{one_line(path)} has changed while it was calibrated; nothing was written")
-        if target is not None:
+    target = place.path if place is not None else output
+    if place is not None and not place.unchanged():
+        raise WeightsError(f"{one_line(path)} has changed while it was calibrated; nothing was written")
+    if target is not None:
+        # A Ctrl-C comes when all is written.
+        with deferred_interrupt():
             write_recalibrated(found, seen, target)
     _print(env, found, card, target, form)
 
@@ -152,6 +155,7 @@ def _check_target(path: Path, output: Path | None, in_place: bool) -> None:
         return
     from iqa_cli.cli.output import check_place
     from iqa_cli.finding import SUFFIX, is_weight
+    from iqa_cli.seen import seen_path
 
     if in_place:
         raise UsageError("--in-place and -o exclude each other")
@@ -159,8 +163,9 @@ def _check_target(path: Path, output: Path | None, in_place: bool) -> None:
         raise UsageError(f"-o {one_line(output)}: the file of a weight ends in {SUFFIX}")
     check_name(output.name.removesuffix(SUFFIX), "-o")
     check_place(str(output))
-    if output.exists():
-        raise UsageError(f"-o {one_line(output)}: is there already", hint="--in-place replaces a weight")
+    for place in (output, seen_path(output)):
+        if place.exists():
+            raise UsageError(f"-o: {one_line(place)} is there already", hint="--in-place replaces a weight")
 
 
 def _usual_part(database: Database) -> str:
