@@ -34,7 +34,7 @@ def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def data(tmp_path_factory: pytest.TempPathFactory, examples: Path) -> Path:
     """Pristine photographs, and a start."""
     folder = tmp_path_factory.mktemp("dan")
-    make_pristine(folder / "pristine", examples)
+    make_pristine(folder / "pristine", examples, val=1)
     write_archive(folder / "resnet.npz")
     return folder
 
@@ -60,14 +60,14 @@ def test_a_run_ends_in_a_file_and_a_report_and_is_not_done_twice(
     assert made.err.endswith("iqa: wrote dan/dan.safetensors\n")
     report = json.loads(Path("dan/report.json").read_text())
     assert made.out.decode() == Path("dan/report.md").read_text()
-    assert report["protocol"]["photographs"] == 2
-    assert report["protocol"]["crops"] == 2 * 136
+    assert report["protocol"]["photographs"] == 1
+    assert report["protocol"]["crops"] == 136
     assert report["recipe"]["preset"] == "cpu"
     assert report["recipe"]["config"]["images"] == 2
     assert report["recipe"]["teacher"]["origin"] == "origin not documented"
-    assert (report["recipe"]["data"]["pristine"], report["recipe"]["data"]["reported_on"]) == (6, 2)
+    assert (report["recipe"]["data"]["pristine"], report["recipe"]["data"]["reported_on"]) == (6, 1)
     confusion = report["networks"]["imagenet"]["confusion"]
-    assert [sum(row) for row in confusion] == [2] + 27 * [10]
+    assert [sum(row) for row in confusion] == [1] + 27 * [5]
 
     # Ctrl-C, and the same command again, end in the same bytes.
     err = InterruptedAt("step 3/6")
