@@ -72,8 +72,12 @@ def test_two_processes_take_the_steps_of_one(runs: tuple[Path, Path, str]) -> No
     assert len(course) == 9
     assert _losses(two) == pytest.approx(course, abs=2e-5)
     assert np.ptp(course) > 0.01  # something was learnt, or that would say little
-    srcc = [[line["srcc"] for line in read_log(folder) if "epoch" in line] for folder in (one, two)]
-    assert srcc[0] == pytest.approx(srcc[1])
+    lines = [[line for line in read_log(folder) if "srcc" in line] for folder in (one, two)]
+    for alone, together in zip(*lines, strict=True):
+        assert together["srcc"] == pytest.approx(alone["srcc"])
+        assert together.get("averaged") == alone.get("averaged")
+    assert len(lines[0]) == 4  # three epochs, and the mean of the best two
+    assert len(lines[0][-1]["averaged"]) == 2
     states = [torch.load(folder / "best.pt", weights_only=True) for folder in (one, two)]
     assert all(torch.allclose(states[0][name], states[1][name], atol=1e-5) for name in states[0])
 
