@@ -35,7 +35,7 @@ DESIGNS = ((20, 1), (50, 1), (50, 4), (200, 1), (620, 1))
 
 
 def main() -> None:
-    """Simulate, or read rows, and print."""
+    """Simulate or read rows, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--draws", type=int, default=300)
     parser.add_argument("--rows", nargs=2, type=Path, metavar=("FIT", "MEASURE"))
