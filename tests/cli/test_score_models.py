@@ -39,7 +39,8 @@ def test_json_has_the_scores_of_both_and_the_first_gives_the_rest(
     second = [json.loads(line) for line in iqa("score", *names, "--model", other, "--format", "jsonl").lines]
     for row, one, two in zip(rows, first, second, strict=True):
         assert row["scores"] == {"mfenet": one["score"], "other": two["score"]}
-        assert {**row, "scores": 0, "errors": 0} == {**one, "scores": 0, "errors": 0}
+        of_all = dict.fromkeys(("scores", "errors", "intervals"))
+        assert {**row, **of_all} == {**one, **of_all}
     assert rows[1]["scores"] == {"mfenet": None, "other": None}
     assert rows[1]["errors"] == {"mfenet": "no such file", "other": "no such file"}
     assert rows[0]["errors"] == {}
