@@ -32,7 +32,7 @@ def make_competition(
         points = dict(zip(models, scores, strict=False)) or dict.fromkeys(models, 50.0)
         return Picture(str(path), path.name, points)
 
-    found = []
+    found: list[Pair] = []
     for attacker in models:
         for defender in models:
             if attacker == defender:
