@@ -1,6 +1,6 @@
 """gMAD from mining to verdict with weights, on pictures that none of them has met: the run of docs/gmad.md.
 
-    python -m benchmarks.gmad_shipped --pristine PRISTINE/ [--model mfenet --model qfm-iqm] [--out runs/gmad]
+    python -m benchmarks.gmad_shipped --pristine PRISTINE/ [--model mfenet --model vcrnet ...] [--out runs/gmad]
         [--precision bf16] [--root BIQ2021/] [--figure docs/gmad.jpg]
 
 1. A pool: the photographs of the part `val` of PRISTINE at 224 pixels, with 27 distortions at levels 1, 3, 5.
@@ -193,7 +193,7 @@ def main() -> None:
     """Run what is not there yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--pristine", type=Path, required=True)
-    parser.add_argument("--model", action="append", help="mfenet and qfm-iqm")
+    parser.add_argument("--model", action="append", help="all that are shipped")
     parser.add_argument("--out", type=Path, default=Path("runs/gmad"))
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--precision", default="auto")
@@ -201,7 +201,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, help="of BIQ2021")
     parser.add_argument("--figure", type=Path, help="a smaller copy of the figure, JPEG")
     given = parser.parse_args()
-    models = given.model or ["mfenet", "qfm-iqm"]
+    models = given.model or ["mfenet", "vcrnet", "qfm-iqm"]
     how = ["--precision", given.precision, "--threads", given.threads]
     pool = given.out / "pool"
     made = ["--size", SIZE, "--levels", LEVELS, "--pictures-only", "--workers", given.threads]
@@ -220,7 +220,9 @@ def main() -> None:
     iqa("gmad", "--verdict", folder)
     iqa("gmad", "--report", folder)
     if given.figure is not None:
-        with Image.open(min(folder.glob("figure-*.png"))) as figure:
+        # Of the first two; the command writes them in the order given.
+        drawn = min(folder.glob("figure-*.png"), key=lambda path: path.stat().st_mtime_ns)
+        with Image.open(drawn) as figure:
             figure.convert("RGB").save(given.figure, quality=75, optimize=True, dpi=(300, 300))
     if given.root is not None:
         opinions(models, given.root, given.out, how, given.pairs)
