@@ -45,9 +45,9 @@ in points; outliers are the share that it misses by more than two standard
 deviations of the opinions, where the database has these. Signs are kept.
 95 % intervals resample groups (one reference, near-duplicates), not
 pictures; fewer than three groups have none. A picture that is missing or
-cannot be scored ends the run, since figures on fewer pictures would flatter,
-unless --allow-missing is given. A row of which no correlation is defined is
-a row of '-' (null in JSON).
+cannot be scored ends the run, since figures on fewer pictures would
+flatter, unless --allow-missing is given. A row of which no correlation is
+defined is a row of '-' (null in JSON).
 
 \b
 Several scorers on one database are rows, on several databases a matrix:
