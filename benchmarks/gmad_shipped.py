@@ -1,7 +1,7 @@
 """gMAD from mining to verdict with weights, on pictures that none of them has met: the run of docs/gmad.md.
 
-    python -m benchmarks.gmad_shipped --pristine PRISTINE/ [--model mfenet --model vcrnet ...] [--out runs/gmad]
-        [--precision bf16] [--root BIQ2021/] [--figure docs/gmad.jpg]
+    python -m benchmarks.gmad_shipped --pristine PRISTINE/ [--model mfenet --model vcrnet ...]
+        [--out runs/gmad] [--precision bf16] [--root BIQ2021/] [--figure docs/gmad.jpg]
 
 1. A pool: the photographs of the part `val` of PRISTINE at 224 pixels, with 27 distortions at levels 1, 3, 5.
 2. Scores of every weight, each into a file of its own.
