@@ -19,6 +19,7 @@ from iqa_cli.cli.options import (
     RootOption,
     TextFormat,
     Threads,
+    WeightArgument,
 )
 from iqa_cli.errors import UsageError, WeightsError
 from iqa_cli.text import count, one_line
@@ -65,7 +66,7 @@ Exit codes: 0 done, 2 wrong usage, 3 a picture cannot be read,
 
 def calibrate(
     context: typer.Context,
-    weight: Annotated[str, typer.Argument(metavar="WEIGHT", help="A name or a .safetensors file.")],
+    weight: WeightArgument,
     dataset: DatabaseOption = "biq2021",
     root: RootOption = None,
     split: Annotated[

@@ -38,6 +38,10 @@ ListFormatOption = Annotated[
     typer.Option("--format", help="Default: a table on a terminal, tab-separated rows when piped."),
 ]
 
+WeightArgument = Annotated[
+    str, typer.Argument(metavar="WEIGHT", help="Weight: a name or a .safetensors file.")
+]
+
 # Databases.
 DatabaseName = Annotated[str, typer.Argument(metavar="NAME", help="A database of `iqa data list`.")]
 DatabaseFolder = Annotated[Path | None, typer.Option(metavar="DIR", help="Its folder; else as listed.")]

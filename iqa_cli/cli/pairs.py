@@ -15,7 +15,16 @@ import typer
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.data_print import print_table, progress_on
 from iqa_cli.cli.interrupt import computing
-from iqa_cli.cli.options import DatabaseOption, Device, DeviceOption, OpinionRange, Quiet, RootOption, Threads
+from iqa_cli.cli.options import (
+    DatabaseOption,
+    Device,
+    DeviceOption,
+    OpinionRange,
+    Quiet,
+    RootOption,
+    Threads,
+    WeightArgument,
+)
 from iqa_cli.cli.output import check_place, write
 from iqa_cli.errors import ExitCode, ImageError, UsageError
 from iqa_cli.text import count, one_line, printable
@@ -56,7 +65,7 @@ _SHOWN = 24
 
 def pairs(
     context: typer.Context,
-    weight: Annotated[str, typer.Argument(metavar="WEIGHT", help="Weight: a name or a .safetensors file.")],
+    weight: WeightArgument,
     dataset: DatabaseOption = "biq2021",
     root: RootOption = None,
     part: Annotated[

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,7 @@ from iqa_cli.training.config import DistillConfig
 from iqa_cli.training.crops import CropSampler, Image
 from iqa_cli.training.devices import Machine, autocast
 from iqa_cli.training.fields import nearest
-from iqa_cli.training.interrupt import deferred_interrupt
-from iqa_cli.training.loader import Speed, TimedBatches, makers
+from iqa_cli.training.loader import Speed, batches, makers
 from iqa_cli.training.provenance import RECIPE_KEY, read_recipe
 from iqa_cli.training.schedule import warmup_cosine
 from iqa_cli.training.starts import efficientnet_lite0
@@ -127,35 +127,26 @@ def distill(
 
     running, count, started = torch.zeros(4), 0, time.monotonic()
     speed = Speed(makers(machine)[0])
-    batches = TimedBatches(sampler, run.step, config.steps, machine)
+    made = batches(sampler, run.step, config.steps, machine)
     model.train()
     model.teacher.eval()
-    try:
-        with deferred_interrupt() as interrupt:
-            while run.step < config.steps:
-                batch = batches.next()
-                began = time.monotonic()
-                rgb = batch.rgb.to(machine.device).contiguous(memory_format=torch.channels_last)
-                with autocast(machine.device, precision):
-                    errors = model(rgb)
-                run.take(errors.sum(), learnt)
-                running += errors.detach().cpu()
-                count += 1
-                speed.add(batch, batches.waited, time.monotonic() - began)
-                if run.step % LOG_EVERY == 0:
-                    means = [round(v, 4) for v in (running / count).tolist()]
-                    seconds = round(time.monotonic() - started, 1)
-                    append_log(folder, {"step": run.step, "errors": means, "seconds": seconds})
-                    log(f"step {run.step}/{config.steps}  errors by stage {means}")
-                    running.zero_()
-                    count = 0
-                if run.step % SAVE_EVERY == 0 or run.step == config.steps:
-                    run.save()
-                interrupt.check()
-    except KeyboardInterrupt:
-        raise run.save_interrupted() from None
-    finally:
-        batches.close()
+    with closing(run.each(made, config.steps, SAVE_EVERY)) as each:
+        for batch in each:
+            began = time.monotonic()
+            rgb = batch.rgb.to(machine.device).contiguous(memory_format=torch.channels_last)
+            with autocast(machine.device, precision):
+                errors = model(rgb)
+            run.take(errors.sum(), learnt)
+            running += errors.detach().cpu()
+            count += 1
+            speed.add(batch, run.waited - speed.waiting, time.monotonic() - began)
+            if run.step % LOG_EVERY == 0:
+                means = [round(v, 4) for v in (running / count).tolist()]
+                seconds = round(time.monotonic() - started, 1)
+                append_log(folder, {"step": run.step, "errors": means, "seconds": seconds})
+                log(f"step {run.step}/{config.steps}  errors by stage {means}")
+                running.zero_()
+                count = 0
     if speed.images:
         kinds = makers(machine)[1]
         append_log(folder, {"step": run.step, "speed": speed.to_dict(), "makers": kinds})
