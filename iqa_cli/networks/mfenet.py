@@ -48,6 +48,8 @@ class MFENetConfig:
         auxiliary_weight: Weight of the high-frequency task in the loss; 0 turns it off.
         head_width: Width of the two hidden layers of the head.
         dropout: Dropout after the first hidden layer, 0 up to, not including, 1.
+        pooling: What the head reads of each map: "mean", or "mean-std" for mean and standard deviation over
+            the positions (our choice; the specification has the mean).
         distortions: Types that a head on the DAN names, in the order of its weights; () for no such head.
         distortion_stages: Stages of the DAN that this head reads, "all" or "last".
 
@@ -64,6 +66,7 @@ class MFENetConfig:
     auxiliary_weight: float = 0.1
     head_width: int = 512
     dropout: float = 0.5
+    pooling: Literal["mean", "mean-std"] = "mean"
     distortions: tuple[str, ...] = ()
     distortion_stages: Literal["all", "last"] = "all"
 
@@ -152,7 +155,8 @@ class MFENet(nn.Module):
             self.hfen = HFEN(widths, config.hfen)
             if config.ffm:
                 self.ffms = nn.ModuleList(FFM(w) for w in widths)
-        self.head = Head(sum(widths), config.head_width, config.dropout)
+        read = sum(widths) * (2 if config.pooling == "mean-std" else 1)
+        self.head = Head(read, config.head_width, config.dropout)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
 
@@ -208,7 +212,26 @@ class MFENet(nn.Module):
         return self._score(self._fused(x, dan)[0]), types, levels
 
     def _score(self, maps: list[Tensor]) -> Tensor:
-        return self.head(torch.cat([g.mean((2, 3)) for g in maps], 1)).squeeze(1)
+        pooled = [g.mean((2, 3)) for g in maps]
+        if self.config.pooling == "mean-std":
+            pooled += [_deviation(g) for g in maps]
+        return self.head(torch.cat(pooled, 1)).squeeze(1)
+
+    def adapted(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The state of a finished network as a start of this one, which may read deviations too.
+
+        Args:
+            state: Name -> tensor of a network whose pooling is the mean; of the same pooling it is returned
+                as it is.
+
+        Returns:
+            The same with zeros where the head reads deviations, so that the first score is the old one.
+        """
+        name = "head.0.weight"
+        old, new = state.get(name), self.head[0].weight
+        if self.config.pooling != "mean-std" or old is None or old.shape != (len(new), new.shape[1] // 2):
+            return state
+        return {**state, name: torch.cat([old, torch.zeros_like(old)], 1)}
 
     def pretrained_modules(self) -> list[nn.Module]:
         """Modules that start from learnt features; they train at the lower rate."""
@@ -217,3 +240,8 @@ class MFENet(nn.Module):
     def freeze_early(self, stages: int) -> None:
         """Keep the first stages of the QEN, 0 to 4, as they are: see `VAN.freeze`."""
         self.qen.freeze(stages)
+
+
+def _deviation(x: Tensor) -> Tensor:
+    """Standard deviation over the positions of [N, C, H, W] in float32, [N, C]; smooth where it is 0."""
+    return (x.float().var((2, 3), unbiased=False) + 1e-6).sqrt().to(x.dtype)

@@ -38,7 +38,8 @@ def load_warm_start(network: nn.Module, name: str, leave: tuple[str, ...] = ()) 
     """Fill a network from a finished weight.
 
     Args:
-        network: Of the same shape, but for the branches in `leave`.
+        network: Of the same shape, but for the branches in `leave` and what its `adapted`, where it has
+            one, makes up for.
         name: Name or file of the weight.
         leave: Beginnings of the names of tensors that are not taken over ("dan."), and may differ.
 
@@ -48,6 +49,8 @@ def load_warm_start(network: nn.Module, name: str, leave: tuple[str, ...] = ()) 
     """
     path = find_weights(name)
     card, state = load_state(path)
+    adapt = getattr(network, "adapted", None)
+    state = state if adapt is None else adapt(state)
     ours, own = network.state_dict(), unshipped_of(network)
     taken = {key: value for key, value in state.items() if not key.startswith(leave) and key not in own}
     wanted = {k: value.shape for k, value in ours.items() if not k.startswith(leave) and k not in own}

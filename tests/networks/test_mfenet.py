@@ -3,6 +3,7 @@ folding."""
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 
@@ -111,6 +112,7 @@ def test_caffe_strides_halve_earlier_and_give_the_same_shapes() -> None:
         {"dan": "none"},
         {"dan": "imagenet"},
         {"auxiliary_weight": 0.0},
+        {"pooling": "mean-std"},
     ],
 )
 def test_every_ablation_builds_trains_a_step_and_scores(change: dict[str, object]) -> None:
@@ -129,6 +131,7 @@ def test_every_ablation_builds_trains_a_step_and_scores(change: dict[str, object
         ({"fusion": "mean"}, "fusion"),
         ({"dropout": 1.0}, "dropout"),
         ({"ffm": "yes"}, "ffm"),
+        ({"pooling": "max"}, "pooling"),
         ({"speed": 3}, "speed"),
     ],
 )
@@ -136,6 +139,27 @@ def test_a_wrong_option_is_one_clear_line(change: dict[str, object], message: st
     with pytest.raises(WeightsError, match=message) as caught:
         build("mfenet", {**TINY, **change})
     assert "\n" not in caught.value.message
+
+
+def test_the_head_reads_mean_and_population_deviation_of_every_map() -> None:
+    network = build("mfenet", {**TINY, "pooling": "mean-std"}).eval()
+    rgb = torch.rand(2, 3, 70, 91)
+    with torch.inference_mode():
+        maps = [m.double().numpy() for m in network.stage_maps(rgb)]
+        read = np.concatenate([m.mean((2, 3)) for m in maps] + [m.std((2, 3)) for m in maps], 1)
+        torch.testing.assert_close(
+            network(rgb), network.head(torch.from_numpy(read).float())[:, 0], atol=1e-4, rtol=1e-4
+        )
+
+
+def test_a_network_that_reads_deviations_starts_from_one_that_does_not() -> None:
+    plain = build("mfenet", TINY).eval()
+    network = build("mfenet", {**TINY, "pooling": "mean-std"}).eval()
+    network.load_state_dict(network.adapted(plain.state_dict()))
+    rgb = torch.rand(2, 3, 64, 80)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(rgb), plain(rgb))
+    assert network.adapted(network.state_dict()).keys() == plain.state_dict().keys()
 
 
 def test_folding_batch_norms_changes_no_score(with_dan: MFENet) -> None:

@@ -33,7 +33,17 @@ def test_the_table_has_every_setting_with_its_presets(name: str) -> None:
 
 def test_the_table_has_the_fields_of_the_network() -> None:
     shown = [entry.name for entry in fields(MFENetConfig) if entry.name in ROWS]
-    assert {"van", "dan", "fusion", "ffm", "hfen", "auxiliary_weight", "head_width", "dropout"} == set(shown)
+    assert {
+        "van",
+        "dan",
+        "fusion",
+        "ffm",
+        "hfen",
+        "auxiliary_weight",
+        "head_width",
+        "dropout",
+        "pooling",
+    } == set(shown)
     for name in shown:
         expected = [getattr(MFENetConfig(**PRESETS[p].network), name) for p in ("default", "paper", "cpu")]
         assert ROWS[name][:3] == [_shown(value) for value in expected]
