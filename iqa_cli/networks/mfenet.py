@@ -27,11 +27,8 @@ from iqa_cli.networks.dan import DAN_WIDTHS, FrozenDAN, Projection
 from iqa_cli.networks.distortion_head import DistortionHead
 from iqa_cli.networks.fusion import AFF, FFM, AddFusion, ConcatFusion
 from iqa_cli.networks.hfen import HFEN, highpass_target
+from iqa_cli.networks.numbers import IMAGENET_MEAN, IMAGENET_STD, channel_values, in_float32
 from iqa_cli.networks.van import VAN, VAN_SIZES
-
-#: Channel means and deviations of ImageNet, which all three branches expect; applied inside the network.
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
@@ -157,8 +154,8 @@ class MFENet(nn.Module):
                 self.ffms = nn.ModuleList(FFM(w) for w in widths)
         read = sum(widths) * (2 if config.pooling == "mean-std" else 1)
         self.head = Head(read, config.head_width, config.dropout)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
+        self.register_buffer("mean", channel_values(IMAGENET_MEAN), persistent=False)
+        self.register_buffer("std", channel_values(IMAGENET_STD), persistent=False)
 
     def _fused(self, x: Tensor, dan: list[Tensor] | None = None) -> tuple[list[Tensor], list[Tensor]]:
         """G1 to G4 and, where the branch exists, H1 to H4 of normalised RGB; D1 to D4 may be given."""
@@ -212,10 +209,12 @@ class MFENet(nn.Module):
         return self._score(self._fused(x, dan)[0]), types, levels
 
     def _score(self, maps: list[Tensor]) -> Tensor:
-        pooled = [g.mean((2, 3)) for g in maps]
-        if self.config.pooling == "mean-std":
-            pooled += [_deviation(g) for g in maps]
-        return self.head(torch.cat(pooled, 1)).squeeze(1)
+        with in_float32(maps[0]):
+            maps = [g.float() for g in maps]
+            pooled = [g.mean((2, 3)) for g in maps]
+            if self.config.pooling == "mean-std":
+                pooled += [_deviation(g) for g in maps]
+            return self.head(torch.cat(pooled, 1)).squeeze(1)
 
     def adapted(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """The state of a finished network as a start of this one, which may read deviations too.
@@ -228,8 +227,9 @@ class MFENet(nn.Module):
             The same with zeros where the head reads deviations, so that the first score is the old one.
         """
         name = "head.0.weight"
-        old, new = state.get(name), self.head[0].weight
-        if self.config.pooling != "mean-std" or old is None or old.shape != (len(new), new.shape[1] // 2):
+        old = state.get(name)
+        width, read = self.state_dict()[name].shape
+        if self.config.pooling != "mean-std" or old is None or old.shape != (width, read // 2):
             return state
         return {**state, name: torch.cat([old, torch.zeros_like(old)], 1)}
 
@@ -243,5 +243,5 @@ class MFENet(nn.Module):
 
 
 def _deviation(x: Tensor) -> Tensor:
-    """Standard deviation over the positions of [N, C, H, W] in float32, [N, C]; smooth where it is 0."""
-    return (x.float().var((2, 3), unbiased=False) + 1e-6).sqrt().to(x.dtype)
+    """Standard deviation over the positions of [N, C, H, W], [N, C]; smooth where it is 0."""
+    return (x.var((2, 3), unbiased=False) + 1e-6).sqrt()
