@@ -1,0 +1,29 @@
+"""Numbers that all networks share: what their input is normalised by, and where they compute in float32."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor
+
+#: Channel means and deviations of ImageNet; applied inside the networks.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def channel_values(values: tuple[float, float, float]) -> Tensor:
+    """A constant for each channel, [3, 1, 1]. On the CPU also where a network is only laid out, on no device:
+    no file brings it."""
+    return torch.tensor(values, device="cpu")[:, None, None]
+
+
+def in_float32(x: Tensor) -> AbstractContextManager[object]:
+    """A context in which autocast, where it is on for the device of `x`, is off.
+
+    What comes behind the last maps (pooling, attention among a few tokens, linear layers) costs next to
+    nothing, and the steps of bfloat16 are 1/256 between 0.5 and 1: 0.4 points. What is computed within has
+    to be float32 (`x.float()`).
+    """
+    device = x.device.type
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
