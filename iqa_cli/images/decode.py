@@ -24,7 +24,7 @@ from iqa_cli.images.policy import SizePolicy, reduced_size
 from iqa_cli.images.reading import reading_of
 from iqa_cli.text import one_line, reason_of
 
-__all__ = ["Photo", "Source", "open_photo"]
+__all__ = ["Photo", "Source", "open_file", "open_photo"]
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray"
 
@@ -72,7 +72,7 @@ def open_photo(
         if isinstance(source, (bytes, bytearray, memoryview)):
             return _from_stream(io.BytesIO(source), max_pixels, min_side, exif, draft_side)
         if isinstance(source, (str, os.PathLike)):
-            with _open_file(source) as stream:
+            with open_file(source) as stream:
                 return _from_stream(stream, max_pixels, min_side, exif, draft_side)
         if hasattr(source, "read"):
             stream = source if source.seekable() else io.BytesIO(source.read())
@@ -82,8 +82,13 @@ def open_photo(
     raise TypeError(f"cannot open a picture from {type(source).__name__}")
 
 
-def _open_file(path: str | os.PathLike[str]) -> BinaryIO:
-    """The file opened for reading; looked at before, because opening a pipe would wait for its writer."""
+def open_file(path: str | os.PathLike[str]) -> BinaryIO:
+    """The file of a picture opened for reading; looked at before, because opening a pipe would wait for its
+    writer.
+
+    Raises:
+        ImageError: It is missing, a folder, a pipe, a device, or may not be read.
+    """
     try:
         kind = Path(path).stat().st_mode
         if stat.S_ISDIR(kind):

@@ -24,8 +24,10 @@ from iqa_cli.images.photo import Photo
 from iqa_cli.images.policy import Mode, SizePolicy
 from iqa_cli.prediction import Prediction
 from iqa_cli.scoring.naming import name_distortion
-from iqa_cli.scoring.pipeline import Outcome, Pipeline, Refusal, Size
+from iqa_cli.scoring.parts import Known, Part, Refusal, Result, Size
+from iqa_cli.scoring.pipeline import Outcome, Pipeline
 from iqa_cli.scoring.pooling import CropScores, Pooled, pool
+from iqa_cli.scoring.scored import Looked, Memory, Scored
 from iqa_cli.text import one_line
 
 if TYPE_CHECKING:
@@ -36,13 +38,15 @@ _log = logging.getLogger("iqa_cli")
 MAX_PIXELS = 250_000_000
 
 Labelled: TypeAlias = "Source | tuple[str, Source]"
-_Piece: TypeAlias = "Size | tuple[int, Crop] | Refusal"
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Input:
+    """A picture on its way; `looked` is what a memory says of it."""
+
     label: str
     source: Source
+    looked: Looked | None = None
 
 
 class ScorerGroup:
@@ -91,8 +95,13 @@ class ScorerGroup:
         mode: Mode = "default",
         max_pixels: int = MAX_PIXELS,
         exif: bool = True,
+        memory: Memory | None = None,
     ) -> Iterator[Prediction]:
         """Score pictures as an iterator, in the order given; arguments as of `Scorer.score_many`.
+
+        Args:
+            memory: Knows what has been scored before, and is told what is new (`Store.memory` of
+                `iqa_cli.scoring.store`).
 
         Returns:
             One record for each source, with `scores` and `errors` of all weights.
@@ -106,20 +115,34 @@ class ScorerGroup:
             )
         items = (_as_input(source) for source in sources)
         decoders = max(scorer.decoders for scorer in self.scorers)
-        outcomes = self._outcomes(items, mode, max_pixels, exif, decoders=decoders)
-        return (self._prediction(outcome, mode) for outcome in outcomes)
+        outcomes = self._outcomes(items, mode, max_pixels, exif, decoders=decoders, memory=memory)
+        return (self._prediction(outcome, mode, memory) for outcome in outcomes)
 
     def _outcomes(
-        self, items: Iterable[_Input], mode: Mode, max_pixels: int, exif: bool, *, decoders: int
+        self,
+        items: Iterable[_Input],
+        mode: Mode,
+        max_pixels: int,
+        exif: bool,
+        *,
+        decoders: int,
+        memory: Memory | None = None,
     ) -> Iterator[Outcome[_Input]]:
         if mode not in ("default", "native", "fast"):
             raise UsageError(f"there is no mode '{mode}'", hint="modes: default, native, fast")
         policies = [scorer.policy for scorer in self.scorers]
-        views = _views(policies, mode)
+        every = range(len(policies))
+        all_views = _views(policies, mode, every)
         least = min(policy.min_side for policy in policies)
 
-        def look(item: _Input) -> Iterator[_Piece]:
+        def look(item: _Input) -> Iterator[Part]:
             source: Any = item.source
+            views = all_views
+            if memory is not None:
+                item.looked = memory.look(source)
+                source, known = item.looked.source, item.looked.known
+                yield from (Known(lane, scored) for lane, scored in known.items())
+                views = _views(policies, mode, [lane for lane in every if lane not in known])
             if len(views) > 1 and hasattr(source, "read") and not source.seekable():
                 source = io.BytesIO(source.read())
             for draft_side, geometries in views.items():
@@ -132,56 +155,62 @@ class ScorerGroup:
 
         return Pipeline(look, [scorer.lane() for scorer in self.scorers], decoders=decoders).run(items)
 
-    def _prediction(self, outcome: Outcome[_Input], mode: Mode) -> Prediction:
+    def _prediction(self, outcome: Outcome[_Input], mode: Mode, memory: Memory | None = None) -> Prediction:
+        lanes = zip(self.scorers, outcome.results, strict=True)
+        found = [_scored(scorer, result, outcome, mode) for scorer, result in lanes]
+        if memory is not None and outcome.item.looked is not None:
+            memory.keep(outcome.item.looked, found)
         scores: dict[str, float | None] = {}
         errors: dict[str, str] = {}
         intervals: dict[str, tuple[float, float] | None] = {}
-        pooled: list[Pooled | None] = []
-        for scorer, result in zip(self.scorers, outcome.results, strict=True):
-            found = _pooled(scorer, result)
-            if isinstance(found, Exception):
-                errors[scorer.name] = _reason(found)
-                _log.debug("%r, %s: %s", outcome.item.label, scorer.name, errors[scorer.name], exc_info=found)
-            pooled.append(None if isinstance(found, Exception) else found)
-            scores[scorer.name] = None if isinstance(found, Exception) else found.score
-            # Only in the mode in which it was calibrated.
-            intervals[scorer.name] = _interval(scorer, found, outcome) if mode == "default" else None
-        first, mine, said = self.scorers[0], pooled[0], outcome.results[0]
+        width, height = outcome.width, outcome.height
+        for name, one in zip(self.names, found, strict=True):
+            scores[name], intervals[name] = None, None
+            if isinstance(one, Exception):
+                errors[name] = _reason(one)
+                _log.debug("%r, %s: %s", outcome.item.label, name, errors[name], exc_info=one)
+                continue
+            scores[name] = one.score
+            width, height = width or one.width, height or one.height
+            if one.low is not None and one.high is not None:
+                intervals[name] = (one.low, one.high)
         known: dict[str, Any] = {
             "path": outcome.item.label,
-            "model": first.name,
-            "width": outcome.width,
-            "height": outcome.height,
+            "model": self.names[0],
+            "width": width,
+            "height": height,
             "scores": scores,
             "errors": errors,
             "intervals": intervals,
         }
-        if mine is None or isinstance(said, Exception):
-            return Prediction(score=None, error=errors[first.name], **known)
-        distortion, level = _named(first, said)
-        low, high = intervals[first.name] or (None, None)
+        first = found[0]
+        if isinstance(first, Exception):
+            return Prediction(score=None, error=errors[self.names[0]], **known)
         return Prediction(
-            score=mine.score,
+            score=first.score,
             error=None,
-            spread=mine.spread,
-            raw=mine.raw,
-            crops=mine.crops,
-            distortion=distortion,
-            distortion_level=level,
-            low=low,
-            high=high,
+            spread=first.spread,
+            raw=first.raw,
+            crops=first.crops,
+            distortion=first.distortion,
+            distortion_level=first.distortion_level,
+            low=first.low,
+            high=first.high,
             **known,
         )
 
 
-def _views(policies: Sequence[SizePolicy], mode: Mode) -> dict[int | None, dict[SizePolicy, tuple[int, ...]]]:
-    """Side for reduced-size decoding -> geometry -> the lanes that look so.
+def _views(
+    policies: Sequence[SizePolicy], mode: Mode, lanes: Iterable[int]
+) -> dict[int | None, dict[SizePolicy, tuple[int, ...]]]:
+    """Side for reduced-size decoding -> geometry -> those of the lanes that look so.
 
     A picture is opened once for each side. Reduced-size decoding would take the native crops away, so only a
     mode without them has it: all others open a picture once.
     """
     views: dict[int | None, dict[SizePolicy, tuple[int, ...]]] = {}
-    for number, policy in enumerate(policies):
+    for number in lanes:
+        policy = policies[number]
         side = policy.reduced_side if mode == "fast" else None
         geometries = views.setdefault(side, {})
         geometries[policy.geometry()] = (*geometries.get(policy.geometry(), ()), number)
@@ -199,19 +228,36 @@ def _cut(
         yield Refusal(lanes, error)
 
 
-def _pooled(scorer: Scorer, result: CropScores | Exception) -> Pooled | Exception:
+def _scored(scorer: Scorer, result: Result, outcome: Outcome[_Input], mode: Mode) -> Scored | Exception:
+    """All that a scorer says of a picture, or why it says nothing."""
+    if isinstance(result, Known):
+        assert isinstance(result.result, Scored)
+        return result.result
     if isinstance(result, Exception):
         return result
     try:
-        return pool(result, scorer.calibration)
+        pooled = pool(result, scorer.calibration)
     except ValueError as error:
         return ImageError(str(error))
+    distortion, level = _named(scorer, result)
+    # Only in the mode in which it was calibrated.
+    low, high = (_interval(scorer, pooled, outcome) if mode == "default" else None) or (None, None)
+    return Scored(
+        score=pooled.score,
+        spread=pooled.spread,
+        raw=pooled.raw,
+        crops=pooled.crops,
+        width=outcome.width,
+        height=outcome.height,
+        distortion=distortion,
+        distortion_level=level,
+        low=low,
+        high=high,
+    )
 
 
-def _interval(
-    scorer: Scorer, pooled: Pooled | Exception, outcome: Outcome[_Input]
-) -> tuple[float, float] | None:
-    if scorer.interval is None or isinstance(pooled, Exception):
+def _interval(scorer: Scorer, pooled: Pooled, outcome: Outcome[_Input]) -> tuple[float, float] | None:
+    if scorer.interval is None:
         return None
     return scorer.interval.of(pooled.score, pooled.spread, pooled.crops, outcome.width, outcome.height)
 

@@ -18,58 +18,27 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from iqa_cli.scoring.parts import Known, Lane, Part, Refusal, Result, Size
 from iqa_cli.scoring.pooling import CropScores
 
 if TYPE_CHECKING:
     from iqa_cli.images.crops import Crop
 
 T = TypeVar("T")
-Predict = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
 
 # How long a partly filled batch waits for the *list* of inputs to go on before it is scored as it is: a slow
 # producer on stdin gets its rows in time. Decoding, however slow, never cuts a batch short.
 IDLE_SECONDS = 0.5
+# Pictures that may wait for one before them whose batch is not full: behind it may come any number that need
+# no network, being broken or known. Batches of usual sizes never hold up so many.
+_MOST_WAITING = 1024
 # How often a blocked thread looks whether the run has been given up.
 _POLL_SECONDS = 0.1
-
-
-@dataclass(frozen=True)
-class Size:
-    """What a decoder says of a picture before its crops: its size in pixels, as displayed."""
-
-    width: int
-    height: int
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """What a decoder says instead of the (further) crops for some lanes; the others go on."""
-
-    lanes: tuple[int, ...]
-    failure: Exception
-
-
-@dataclass(frozen=True)
-class Lane:
-    """A network in the pipeline.
-
-    Attributes:
-        predict: uint8 [N, S, S, 3] to float [N, K], called from the thread that iterates: the raw score, then
-            what else the network says of a crop.
-        batch_size: Crops in a batch.
-    """
-
-    predict: Predict
-    batch_size: int
-
-    def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise ValueError("batch_size must be at least 1")
 
 
 @dataclass
@@ -79,21 +48,19 @@ class Outcome(Generic[T]):
     Attributes:
         item: The input.
         width, height: In pixels, as displayed; None where unknown.
-        results: For each lane what its network said, or why it could not be asked.
+        results: For each lane what its network said, what was known of it already, or why it could not be
+            asked.
     """
 
     item: T
     width: int | None = None
     height: int | None = None
-    results: list[CropScores | Exception] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
 
 
 @dataclass
 class _End:
     failure: Exception | None = None
-
-
-_Part: TypeAlias = "Size | tuple[int, Crop] | Refusal | _End"
 
 
 @dataclass
@@ -105,13 +72,16 @@ class _Collected:
     backgrounds: list[int] = field(default_factory=list)
     full_resolution: list[bool] = field(default_factory=list)
     failure: Exception | None = None
+    known: Known | None = None
 
     def add(self, crop: Crop) -> None:
         self.weights.append(crop.weight)
         self.backgrounds.append(crop.background)
         self.full_resolution.append(crop.view in ("tiles", "native"))
 
-    def result(self) -> CropScores | Exception:
+    def result(self) -> Result:
+        if self.known is not None:
+            return self.known
         if self.failure is not None:
             return self.failure
         rows = np.array(self.rows, dtype=np.float64).reshape(len(self.rows), -1 if self.rows else 1)
@@ -129,7 +99,7 @@ class _Job(Generic[T]):
     """A picture on its way: its queue of crops, then what has been collected of it."""
 
     outcome: Outcome[T]
-    parts: queue.Queue[_Part]
+    parts: queue.Queue[Part | _End]
     lanes: list[_Collected]
     ended: bool = False
 
@@ -150,16 +120,16 @@ class Pipeline(Generic[T]):
     """Score a stream of inputs. Used once: iterate `run`.
 
     Args:
-        look: Generator function of one input: first a `Size`, then its crops, each with the number of the
-            lane it is for, and refusals of single lanes; it raises what is wrong with the whole picture.
-            Called from decoding threads.
+        look: Generator function of one input: what is known already, a `Size`, then its crops, each with the
+            number of the lane it is for, and refusals of single lanes; it raises what is wrong with the whole
+            picture. Called from decoding threads.
         lanes: The networks.
         decoders: Number of decoding threads, each with at most one decoded picture.
     """
 
     def __init__(
         self,
-        look: Callable[[T], Iterator[Size | tuple[int, Crop] | Refusal]],
+        look: Callable[[T], Iterator[Part]],
         lanes: Sequence[Lane],
         *,
         decoders: int,
@@ -170,6 +140,7 @@ class Pipeline(Generic[T]):
         self._lanes = tuple(lanes)
         # Crops of a picture that wait; those of several lanes mostly share their pixels.
         self._ahead = max(4, *(lane.batch_size for lane in lanes))
+        self._most_waiting = max(_MOST_WAITING, 2 * max(lane.batch_size for lane in lanes))
         self._decoders = decoders
         # Pictures in the order of the input, put there before they are decoded; None is the end of the input.
         self._jobs: queue.Queue[_Job[T] | Exception | None] = queue.Queue(maxsize=2 * decoders)
@@ -267,6 +238,8 @@ class Pipeline(Generic[T]):
                 if len(batches[number]) == self._lanes[number].batch_size:
                     self._flush(number, batches[number])
                     yield from _finished(waiting)
+            if len(waiting) > self._most_waiting:
+                self._flush_all(batches)
             yield from _finished(waiting)
         self._flush_all(batches)
         yield from _finished(waiting)
@@ -281,6 +254,8 @@ class Pipeline(Generic[T]):
                 continue
             if isinstance(part, Size):
                 job.outcome.width, job.outcome.height = part.width, part.height
+            elif isinstance(part, Known):
+                job.lanes[part.lane].known = part
             elif isinstance(part, Refusal):
                 for number in part.lanes:
                     job.lanes[number].failure = part.failure

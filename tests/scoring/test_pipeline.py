@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from iqa_cli.images.crops import Crop
-from iqa_cli.scoring.pipeline import Lane, Outcome, Pipeline, Refusal, Size
+from iqa_cli.scoring.parts import Known, Lane, Part, Refusal, Size
+from iqa_cli.scoring.pipeline import Outcome, Pipeline
 from iqa_cli.scoring.pooling import CropScores
 
 
@@ -115,6 +116,41 @@ def test_a_picture_of_very_many_crops_waits_for_the_network() -> None:
     assert isinstance(result, CropScores)
     assert result.raw.shape == (2000,)
     assert max(ahead) <= 8 + 8 + 2
+
+
+def test_a_part_filled_batch_holds_up_a_limited_number_of_pictures_that_need_no_network() -> None:
+    """So a million pictures that are known already do not wait in memory behind one that is new."""
+
+    def first_is_new(item: int) -> Iterator[Part]:
+        if item:
+            yield Known(0, item)
+        else:
+            yield Size(2, 2)
+            yield 0, crop(7)
+
+    taken: list[int] = []
+    endless = (taken.append(number) or number for number in itertools.count())  # type: ignore[func-returns-value]
+    outcomes = Pipeline(first_is_new, [Lane(Network(), 8)], decoders=2).run(endless)
+    assert summary(next(outcomes)) == (0, 2, [7.0])
+    assert len(taken) < 1200
+    for item in range(1, 3000):
+        assert next(outcomes).results == [Known(0, item)]
+    outcomes.close()  # type: ignore[attr-defined]
+
+
+def test_what_is_known_of_one_network_stands_beside_what_another_says() -> None:
+    def half_known(item: int) -> Iterator[Part]:
+        yield Known(1, "known")
+        yield Size(2, 2)
+        yield 0, crop(item)
+        if item == 1:
+            raise ValueError("broken half-way")
+
+    lanes = [Lane(Network(), 2), Lane(Network(), 2)]
+    intact, broken = Pipeline(half_known, lanes, decoders=1).run([0, 1])
+    assert isinstance(intact.results[0], CropScores)
+    assert isinstance(broken.results[0], ValueError)
+    assert intact.results[1] == broken.results[1] == Known(1, "known")
 
 
 def test_a_part_filled_batch_does_not_wait_for_inputs_that_take_long() -> None:
