@@ -23,8 +23,8 @@ from iqa_cli.training.pictures import Image, decode_all
 
 __all__ = ["RANKED", "Batch", "CropSampler", "Image", "check_pictures", "decode_all", "to_tensor"]
 
-#: Types of distortion laid on in training: those that only ever take quality away. A change of colour, of
-#: contrast or of sharpness may also be welcome.
+#: Types of distortion laid on in training by default: those that only ever take quality away. A change of
+#: colour, of contrast or of sharpness may also be welcome.
 RANKED = (
     "gaussian_blur",
     "white_noise",
@@ -40,6 +40,8 @@ RANKED = (
     "multiplicative_noise",
     "pixelate",
 )
+#: Share of the ranking loss's margin that a copy of another type must keep.
+FURTHER_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Batch:
         level: [N] level of the distortion laid on, 0 for none.
         pair: [N] position in the batch of the undistorted crop that a distorted one was made of, -1 for none.
         seconds: What making it took.
+        share: [N] share of the ranking loss's margin that a distorted crop must keep; None for all of it.
     """
 
     rgb: Tensor
@@ -59,6 +62,7 @@ class Batch:
     level: NDArray[np.int64]
     pair: NDArray[np.int64]
     seconds: float = 0.0
+    share: NDArray[np.float64] | None = None
 
 
 def check_pictures(paths: Sequence[Path], where: str) -> None:
@@ -98,6 +102,7 @@ class CropSampler:
             crops by its own seed.
         ranks: Number of these processes; they divide `batch` and `distorted` among them.
         sizes: Sides of the crops instead of `size`: each step has one of them, see `side_of_step`.
+        types: Types of distortion that the copies are drawn from.
     """
 
     def __init__(
@@ -115,10 +120,12 @@ class CropSampler:
         rank: int = 0,
         ranks: int = 1,
         sizes: Sequence[int] = (),
+        types: Sequence[str] = RANKED,
     ) -> None:
         self.images, self.sizes, self.batch = images, tuple(sizes) or (size,), batch
         self.distorted = share_of(distorted, rank, ranks)
         self.seed, self.eligible, self.replace, self.reduced = seed, eligible, replace, reduced
+        self.types = tuple(types)
         self.order = order or Shuffled(len(images), batch, seed, crops_per_image, rank, ranks)
         self._further_seed = (rank,) if ranks > 1 else ()
 
@@ -150,11 +157,12 @@ class CropSampler:
         rng = np.random.default_rng(seed)
         crops = [self._crop(self.images[i], side, rng) for i in chosen]
         index, level, pair = list(chosen), [0] * len(chosen), [-1] * len(chosen)
+        share = [1.0] * len(chosen)
         candidates = [p for p, i in enumerate(chosen) if self.eligible is None or self.eligible[i]]
         rng.shuffle(candidates)
         for position in candidates[: self.distorted]:
             strength = int(rng.integers(1, LEVELS + 1))
-            name = RANKED[rng.integers(len(RANKED))]
+            name = self.types[rng.integers(len(self.types))]
             copy = distort(crops[position], name, strength, rng)
             if self.replace:
                 crops[position], level[position] = copy, strength
@@ -163,9 +171,10 @@ class CropSampler:
                 index.append(chosen[position])
                 level.append(strength)
                 pair.append(position)
+                share.append(1.0 if name in RANKED else FURTHER_SHARE)
         rgb = to_tensor(np.stack(crops))
         seconds = time.monotonic() - began
-        return Batch(rgb, np.array(index), np.array(level), np.array(pair), seconds)
+        return Batch(rgb, np.array(index), np.array(level), np.array(pair), seconds, np.array(share))
 
     def _crop(self, image: Image, size: int, rng: np.random.Generator) -> Image:
         if self.reduced and rng.random() < self.reduced:

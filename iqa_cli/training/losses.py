@@ -182,7 +182,8 @@ class StepLosses(nn.Module):
         with autocast(device, self.precision):
             scores, auxiliary = self._computed(rgb, index, distorted)
         scores = scores.float()
-        margin = self.config.rank_margin * torch.from_numpy(batch.level).to(device)[distorted]
+        levels = batch.level if batch.share is None else batch.level * batch.share
+        margin = self.config.rank_margin * torch.from_numpy(levels).float().to(device)[distorted]
         clean, shown = scores[~distorted], index[~distorted]
         distillation = []
         if len(self.taught):

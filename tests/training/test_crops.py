@@ -2,17 +2,30 @@
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from iqa_cli.datasets.record import ImageRecord
 from iqa_cli.errors import ImageError
 from iqa_cli.images.distortions import DISTORTIONS, LEVELS, distort
-from iqa_cli.training.crops import CropSampler, decode_all
-from iqa_cli.training.losses import opinion_loss, ranking_loss
+from iqa_cli.training.config import TrainConfig
+from iqa_cli.training.crops import RANKED, CropSampler, decode_all
+from iqa_cli.training.losses import StepLosses, opinion_loss, ranking_loss
+from iqa_cli.training.pictures import Pictures
 from iqa_cli.training.schedule import warmup_cosine
+from iqa_cli.training.setup import sampler_of
+from iqa_cli.training.team import Team
+
+
+class Flat(torch.nn.Module):
+    """Gives every crop the same score."""
+
+    def forward_with_auxiliary(self, rgb: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return rgb.new_full((len(rgb),), 0.5), rgb.new_zeros(())
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +72,27 @@ def test_a_distorted_copy_is_of_the_crop_it_is_paired_with(dog: np.ndarray) -> N
         assert 1 <= batch.level[row] <= LEVELS
         difference = (batch.rgb[row] - batch.rgb[original]).abs().mean()
         assert 0 < difference < 0.2
+
+
+def test_a_copy_that_may_be_welcome_keeps_half_the_margin(dog: np.ndarray) -> None:
+    images = [dog, dog[::-1], dog[:, ::-1], dog // 2]
+    for name, share in (("jpeg", 1.0), ("brighten", 0.5)):
+        batch = CropSampler(images, 64, 4, 2, types=[name]).at(0)
+        assert batch.share is not None
+        assert batch.share.tolist() == [1.0] * 4 + [share] * 2
+    config = TrainConfig(precision="fp32", rank_weight=1.0, rank_margin=0.04)
+    flat = StepLosses(config, Flat(), torch.full((4,), 0.5), torch.float32)
+    lost = float(flat(batch)[2].detach())
+    assert lost == pytest.approx(0.04 * 0.5 * float(batch.level[4:].mean())), "scores that are all the same"
+
+
+def test_a_run_may_rank_every_type() -> None:
+    record = ImageRecord(Path("dog.jpg"), "dog.jpg", mos=0.7, raw=0.7, group="dog")
+    cases: list[tuple[Literal["loss", "all"], set[str]]] = [("loss", set(RANKED)), ("all", set(DISTORTIONS))]
+    for ranked, types in cases:
+        config = TrainConfig(ranked=ranked, batch=2, distorted=1)
+        sampler = sampler_of(config, Pictures([]), [record] * 4, [], Team(torch.device("cpu")))
+        assert set(sampler.types) == types
 
 
 def test_each_step_has_one_of_several_sizes_and_none_is_rare(dog: np.ndarray) -> None:
