@@ -9,9 +9,6 @@ from enum import Enum
 from iqa_cli.errors import ExitCode
 from iqa_cli.prediction import Prediction
 
-# What makes a spreadsheet compute a cell instead of showing it.
-_FORMULA_STARTS = ("=", "+", "-", "@")
-
 
 class Sort(str, Enum):
     """The order of rows."""
@@ -64,7 +61,6 @@ class Tally:
         scored, failed, below: Numbers of pictures.
         unreadable: Number of folders that could not be listed.
         interrupted: Whether the run was stopped by Ctrl-C.
-        formula_like: Number of names that a spreadsheet may take for a formula.
         failures: The first few failed records.
         further: Model -> how many pictures it alone, of several models, could not score though the first
             one could; and the first of these records.
@@ -76,13 +72,11 @@ class Tally:
     below: int = 0
     unreadable: int = 0
     interrupted: bool = False
-    formula_like: int = 0
     failures: list[Prediction] = field(default_factory=list)
     further: dict[str, tuple[int, Prediction]] = field(default_factory=dict)
 
     def add(self, prediction: Prediction) -> None:
         """Count one record."""
-        self.formula_like += prediction.path.startswith(_FORMULA_STARTS)
         if prediction.score is None:
             self.failed += 1
             if len(self.failures) < 20:

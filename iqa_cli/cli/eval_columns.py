@@ -7,6 +7,7 @@ import csv
 import io
 from collections.abc import Sequence
 
+from iqa_cli.spreadsheet import text_cell
 from iqa_cli.text import printable
 
 
@@ -42,8 +43,12 @@ def csv_text(keys: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(keys)
-    writer.writerows([["" if cell is None else cell for cell in row] for row in rows])
+    writer.writerows([[_csv_cell(cell) for cell in row] for row in rows])
     return text.getvalue()
+
+
+def _csv_cell(cell: object) -> object:
+    return text_cell(cell) if isinstance(cell, str) else "" if cell is None else cell
 
 
 def number(value: float | None, places: int) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from iqa_cli.spreadsheet import name_cell, text_cell
+
 if TYPE_CHECKING:
     from iqa_cli.gmad.opinions import Row
     from iqa_cli.gmad.session import Competition, Pair
@@ -122,8 +124,8 @@ def as_csv(competition: Competition, votes: Mapping[str, float]) -> str:
 def _cells(pair: Pair, votes: Mapping[str, float]) -> dict[str, Any]:
     cells: dict[str, Any] = {
         "id": pair.id,
-        "defender": pair.defender,
-        "attacker": pair.attacker,
+        "defender": text_cell(pair.defender),
+        "attacker": text_cell(pair.attacker),
         "level": pair.level,
         "rank": pair.rank,
         "attacker_difference": round(pair.attacker_difference, 6),
@@ -132,8 +134,11 @@ def _cells(pair: Pair, votes: Mapping[str, float]) -> dict[str, Any]:
     if votes:
         cells["proxy_votes"] = votes.get(pair.id)
     for side, picture in (("first", pair.first), ("second", pair.second)):
-        cells |= {side: picture.name, f"{side}_path": picture.path, f"{side}_mos": picture.mos}
-        cells[f"{side}_reference"] = picture.reference
+        cells |= {side: name_cell(picture.name), f"{side}_path": name_cell(picture.path)}
+        cells |= {
+            f"{side}_mos": picture.mos,
+            f"{side}_reference": picture.reference and name_cell(picture.reference),
+        }
         cells |= {f"{side}.{model}": round(value, 6) for model, value in picture.scores.items()}
     return cells
 

@@ -27,6 +27,7 @@ from iqa_cli.cli.options import (
 )
 from iqa_cli.cli.output import check_place, write
 from iqa_cli.errors import ExitCode, ImageError, UsageError
+from iqa_cli.spreadsheet import name_cell
 from iqa_cli.text import count, one_line, printable
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def _write(env: Environment, ranked: Sequence[Pair], place: str, *, as_json: boo
     else:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(_COLUMNS)
-        writer.writerows(rows)
+        writer.writerows([[name_cell(c) if isinstance(c, str) else c for c in row] for row in rows])
     write(env, place, text.getvalue().encode("utf-8", "surrogateescape"))
 
 

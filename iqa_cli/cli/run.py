@@ -274,9 +274,5 @@ def _report(options: ScoreOptions, env: Environment, inputs: Inputs, tally: Tall
     if tally.below:
         scored = count(tally.scored, "picture")
         env.note(f"{tally.below:,} of {scored} scored below {options.fail_below:g}")
-    if tally.formula_like and options.format_for(env) is Format.csv:
-        # They are kept exact: a CSV that changes names is of no use to a program.
-        names = count(tally.formula_like, "name")
-        env.note(f"{names} begin with = + - or @, which a spreadsheet may take for a formula")
     if tally.interrupted:
         env.note(f"interrupted; {count(tally.scored + tally.failed, 'picture')} done")

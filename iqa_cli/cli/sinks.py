@@ -1,7 +1,8 @@
 """Formats of rows: JSON, JSON Lines, CSV, tab-separated, and the table for a person.
 
 The names of the fields are those of `Prediction`, a contract with pipelines. Names of files are exact in JSON
-and CSV (bytes that are no UTF-8 included), and made harmless in the tab-separated rows and the table.
+and CSV, bytes that are no UTF-8 included (a CSV puts ./ before one that a spreadsheet would compute), and
+made harmless in the tab-separated rows and the table.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, Protocol
 
 from iqa_cli.cli.output import Output
 from iqa_cli.prediction import Prediction
+from iqa_cli.spreadsheet import name_cell, text_cell
 from iqa_cli.text import printable
 
 # With several models, a column "scores.NAME" for each further one comes behind these: `scores` of the JSON.
@@ -138,7 +140,8 @@ class CsvSink:
         self._write([*COLUMNS, *(f"scores.{model}" for model in self._further)])
 
     def row(self, prediction: Prediction) -> None:
-        self._write(_cells(prediction, self._further))
+        path, *cells = _cells(prediction, self._further)
+        self._write([name_cell(path), *(text_cell(cell) if _is_text(cell) else cell for cell in cells)])
 
     def finish(self) -> None:
         """Nothing comes after the last row."""
@@ -173,6 +176,15 @@ def _cells(prediction: Prediction, further: Sequence[str]) -> list[str]:
     record = plain_record(prediction)
     cells = [_cell(name, record[name]) for name in COLUMNS]
     return cells + [_cell("score", record["scores"].get(model)) for model in further]
+
+
+def _is_text(cell: str) -> bool:
+    """Whether a cell is no number; a negative one is not computed."""
+    try:
+        float(cell)
+    except ValueError:
+        return True
+    return False
 
 
 def _cell(name: str, value: Any) -> str:

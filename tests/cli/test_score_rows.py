@@ -12,9 +12,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from iqa_cli.cli.sinks import COLUMNS, plain_record
+from iqa_cli.cli.sinks import COLUMNS, CsvSink, plain_record
+from iqa_cli.evaluation.part import Part
+from iqa_cli.evaluation.scorefile import match, read_scores
 from iqa_cli.prediction import Prediction
 from iqa_cli.weights import load_state, save_weights
 from tests.cli.conftest import Iqa
@@ -171,13 +174,45 @@ def test_a_name_that_is_no_utf8_does_not_crash_and_comes_back(iqa: Iqa, photos: 
     assert iqa("score", "-", stdin=b"caf\xe9.jpg\n").code == 0
 
 
-def test_a_name_like_a_formula_is_exact_in_csv_and_remarked_upon(iqa: Iqa, photos: Photos) -> None:
-    photos('=HYPERLINK("x",1).jpg', "b,c.jpg")
-    result = iqa("score", '=HYPERLINK("x",1).jpg', "b,c.jpg", "--format", "csv")
-    names = [row[0] for row in csv.reader(io.StringIO(result.out.decode()))]
-    assert names == ["path", '=HYPERLINK("x",1).jpg', "b,c.jpg"]
-    assert "formula" in result.err
-    assert iqa("score", '=HYPERLINK("x",1).jpg', "-q", "--format", "csv").err == ""
+def test_a_name_like_a_formula_is_the_same_file_in_csv_and_not_computed(iqa: Iqa, photos: Photos) -> None:
+    names = [
+        '=HYPERLINK("x",1).jpg',
+        "b,c.jpg",
+        "@SUM(1).jpg",
+        "-1+2.jpg",
+        "+a.jpg",
+        "\t=1.jpg",
+        "sub/=d.jpg",
+    ]
+    folder = photos(*names)
+    result = iqa("score", "-o", "scores.csv", "--", *names)
+    assert (result.code, result.err) == (0, "")
+    rows = list(csv.reader(io.StringIO((folder / "scores.csv").read_text(), newline="")))[1:]
+    assert [Path(row[0]) for row in rows] == [Path(name) for name in names]
+    assert not any(row[0].startswith(("=", "+", "-", "@", "\t")) for row in rows)
+    # As a list of inputs, and as the scores of a database that calls them by their bare names.
+    again = iqa("score", "-0", "-", stdin="\0".join(row[0] for row in rows).encode())
+    assert again.code == 0
+    part = Part("csv", "all", "", tuple(names), np.zeros(len(names)), np.arange(len(names)))
+    assert not np.isnan(match(part, read_scores(folder / "scores.csv"))).any()
+
+
+def test_the_name_of_a_model_like_a_formula_is_not_computed(
+    iqa: Iqa, photos: Photos, tiny_weights: Path, tmp_path: Path
+) -> None:
+    photos("a.jpg")
+    card, state = load_state(tiny_weights / "mfenet.safetensors")
+    evil = tmp_path / "evil.safetensors"
+    save_weights(evil, state, replace(card, name="=1+1"))
+    row = next(
+        csv.DictReader(io.StringIO(iqa("score", "a.jpg", "--weights", evil, "--format", "csv").out.decode()))
+    )
+    assert row["model"] == "'=1+1"
+    assert 0 <= float(row["score"]) <= 100
+    # A negative number is none.
+    written = io.BytesIO()
+    CsvSink(written, ()).row(Prediction("a.jpg", 50.0, None, "m", raw=-0.25))  # type: ignore[arg-type]
+    assert b",-0.250000," in written.getvalue()
 
 
 def test_what_is_no_number_becomes_null() -> None:
