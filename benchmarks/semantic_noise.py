@@ -218,11 +218,11 @@ def main() -> None:
         values = np.array(rows)
         cells = []
         for column in (0, 1):
-            cells.append(_spread(values[:, column], 4))
+            cells.append(spread(values[:, column], 4))
             cells.append(
-                "" if name == "neither" else _spread(values[:, column] - plain[:, column], 4, sign="+")
+                "" if name == "neither" else spread(values[:, column] - plain[:, column], 4, sign="+")
             )
-        print(f"| {name} | {' | '.join(cells)} | {_spread(values[:, 2], 2)} |")
+        print(f"| {name} | {' | '.join(cells)} | {spread(values[:, 2], 2)} |")
     pictures, unlabelled = len(looks["train"].opinions), len(lessons.opinions)
     print(
         f"\nMean and standard deviation over {given.seeds} seeds; {given.epochs} epochs of {pictures:,} "
@@ -230,7 +230,7 @@ def main() -> None:
     )
 
 
-def _spread(values: np.ndarray, places: int, sign: str = "") -> str:
+def spread(values: np.ndarray, places: int, sign: str = "") -> str:
     return f"{values.mean():{sign}.{places}f} ± {values.std(ddof=1) if len(values) > 1 else 0:.{places}f}"
 
 
