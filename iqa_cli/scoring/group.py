@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from iqa_cli.errors import ImageError, IqaError, UsageError
+from iqa_cli.errors import ImageError, UsageError
 from iqa_cli.images.crops import Crop, iter_shared_crops
 from iqa_cli.images.decode import Source, open_photo
 from iqa_cli.images.photo import Photo
@@ -27,7 +27,7 @@ from iqa_cli.scoring.naming import name_distortion
 from iqa_cli.scoring.parts import Known, Part, Refusal, Result, Size
 from iqa_cli.scoring.pipeline import Outcome, Pipeline
 from iqa_cli.scoring.pooling import CropScores, Pooled, pool
-from iqa_cli.scoring.scored import Looked, Memory, Scored
+from iqa_cli.scoring.scored import Looked, Memory, Scored, reason_in_row
 from iqa_cli.text import one_line
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class ScorerGroup:
         for name, one in zip(self.names, found, strict=True):
             scores[name], intervals[name] = None, None
             if isinstance(one, Exception):
-                errors[name] = _reason(one)
+                errors[name] = reason_in_row(one)
                 _log.debug("%r, %s: %s", outcome.item.label, name, errors[name], exc_info=one)
                 continue
             scores[name] = one.score
@@ -282,13 +282,3 @@ def _label(source: Source) -> str:
         return os.fspath(source)
     name = getattr(source, "filename", None) or getattr(source, "name", None)
     return name if isinstance(name, str) else "<image>"
-
-
-def _reason(failure: Exception) -> str:
-    """One line for the `error` of a record."""
-    if isinstance(failure, IqaError):
-        return failure.message
-    if isinstance(failure, MemoryError):
-        return "there is not enough memory for this picture"
-    lines = str(failure).split("\n")
-    return f"{type(failure).__name__}: {lines[0]}" if lines[0] else type(failure).__name__

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from iqa_cli.errors import IqaError
+
 if TYPE_CHECKING:
     from iqa_cli.images.decode import Source
 
@@ -39,6 +41,16 @@ class Looked:
     source: Source
     known: Mapping[int, Scored] = field(default_factory=dict)
     key: object = None
+
+
+def reason_in_row(failure: Exception) -> str:
+    """One line for the `error` of a record."""
+    if isinstance(failure, IqaError):
+        return failure.message
+    if isinstance(failure, MemoryError):
+        return "there is not enough memory for this picture"
+    lines = str(failure).split("\n")
+    return f"{type(failure).__name__}: {lines[0]}" if lines[0] else type(failure).__name__
 
 
 class Memory(Protocol):

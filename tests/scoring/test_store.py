@@ -1,0 +1,350 @@
+"""The store: what is known is not looked at again and comes back as it was; other weights, settings and
+contents are told apart; files that change."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iqa_cli.images.policy import SizePolicy
+from iqa_cli.prediction import Prediction
+from iqa_cli.scoring import hashing
+from iqa_cli.scoring.group import ScorerGroup
+from iqa_cli.scoring.store import Store, StoreError
+from iqa_cli.scoring.storelist import StoreReader, Wanted
+from tests.scoring.fakescorers import FakeScorer, group_of, keys_for, write_pictures
+
+LONG_AGO = 1_600_000_000
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[str]:
+    """Twelve pictures that nobody has touched for long."""
+    paths = write_pictures(tmp_path / "pictures", range(12))
+    for path in paths:
+        os.utime(path, (LONG_AGO, LONG_AGO))
+    return paths
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's own time of change cannot be set: a file counts as settled at once."""
+    monkeypatch.setattr("iqa_cli.scoring.store._BY_STAMP", _without_waiting())
+
+
+def _without_waiting() -> str:
+    from iqa_cli.scoring import store
+
+    return store._BY_STAMP.replace(f"+ {store._STEP}", "- 1")
+
+
+def scored(
+    folder: Path, paths: list[Any], *scorers: FakeScorer, mode: Any = "default", **options: Any
+) -> list[Prediction]:
+    """The records of one run with the store of the folder."""
+    group = group_of(*scorers)
+    with Store(folder / "s.db") as store:
+        memory = store.memory(keys_for(group, folder, mode=mode), **options)
+        return list(group.score_many(paths, mode=mode, memory=memory))
+
+
+def plain_score(picture: str | Path) -> float:
+    """The score without a store."""
+    (record,) = group_of(FakeScorer()).score_many([str(picture)])
+    assert record.score is not None
+    return record.score
+
+
+def test_a_second_run_gives_the_same_records_and_looks_at_nothing(
+    tmp_path: Path, pictures: list[str]
+) -> None:
+    first, second = FakeScorer(), FakeScorer()
+    plain = list(group_of(FakeScorer()).score_many(pictures))
+    assert scored(tmp_path, pictures, first) == plain
+    assert scored(tmp_path, pictures, second) == plain
+    assert (first.looked, second.looked) == (12, 0)
+
+
+def test_only_what_is_new_is_looked_at_and_the_order_stays(tmp_path: Path, pictures: list[str]) -> None:
+    scored(tmp_path, pictures[::2], FakeScorer())
+    scorer = FakeScorer()
+    assert scored(tmp_path, pictures, scorer) == list(group_of(FakeScorer()).score_many(pictures))
+    assert scorer.looked == 6
+
+
+def test_a_content_is_known_under_any_name_and_gets_the_name_given_now(
+    tmp_path: Path, pictures: list[str]
+) -> None:
+    scored(tmp_path, pictures, FakeScorer())
+    scorer = FakeScorer()
+    moved = tmp_path / "moved"
+    shutil.copytree(tmp_path / "pictures", moved)
+    paths = sorted(map(str, moved.iterdir()))
+    assert [record.path for record in scored(tmp_path, paths, scorer)] == paths
+    assert scorer.looked == 0
+    content = Path(pictures[3]).read_bytes()
+    (record,) = scored(tmp_path, [("a name", content)], scorer)
+    assert record.path == "a name"
+    assert scorer.looked == 0
+
+
+def test_an_unchanged_file_is_not_even_opened(
+    tmp_path: Path, pictures: list[str], settled: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = scored(tmp_path, pictures, FakeScorer())
+
+    def refuse(path: object) -> Any:
+        raise AssertionError(f"{path} was opened")
+
+    monkeypatch.setattr(hashing, "open_file", refuse)
+    assert scored(tmp_path, pictures, FakeScorer()) == wanted
+    failed = scored(tmp_path, pictures[:1], FakeScorer(), trust_stamps=False)
+    assert "was opened" in str(failed[0].error)
+
+
+def test_a_file_that_changed_is_scored_anew_even_with_the_size_and_time_of_before(
+    tmp_path: Path, pictures: list[str], settled: None
+) -> None:
+    one, other = Path(pictures[0]), Path(pictures[1])
+    assert one.stat().st_size == other.stat().st_size
+    (before,) = scored(tmp_path, [str(one)], FakeScorer())
+    one.write_bytes(other.read_bytes())
+    os.utime(one, (LONG_AGO, LONG_AGO))
+    (after,) = scored(tmp_path, [str(one)], FakeScorer())
+    assert after.score == plain_score(other) != before.score
+
+
+def test_a_file_that_was_just_written_is_not_trusted_by_its_time(
+    tmp_path: Path, pictures: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be written again within the same step of the clock of its file system."""
+    scored(tmp_path, pictures[:1], FakeScorer())
+    opened = []
+    real = hashing.open_file
+    monkeypatch.setattr(hashing, "open_file", lambda path: (opened.append(path), real(path))[1])
+    scored(tmp_path, pictures[:1], FakeScorer())
+    assert opened == pictures[:1]
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_remembered_under_its_name(
+    tmp_path: Path, pictures: list[str], settled: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hashing, "MOST_HELD", 0)  # as if it were large: hashed first, then decoded
+    one, other = Path(pictures[0]), Path(pictures[1]).read_bytes()
+    real = hashing.read_hashed
+
+    def changed_after_hashing(path: Any) -> hashing.Hashed:
+        found = real(path)
+        one.write_bytes(other)
+        return found
+
+    monkeypatch.setattr("iqa_cli.scoring.store.read_hashed", changed_after_hashing)
+    (seen,) = scored(tmp_path, [str(one)], FakeScorer())
+    assert seen.score == plain_score(pictures[1])
+    with StoreReader(tmp_path / "s.db") as store:
+        assert list(store.rows(Wanted())) == []
+
+
+def test_large_files_are_not_held_and_score_the_same(
+    tmp_path: Path, pictures: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = scored(tmp_path, pictures, FakeScorer())
+    (tmp_path / "s.db").unlink()
+    monkeypatch.setattr(hashing, "MOST_HELD", 0)
+    assert scored(tmp_path, pictures, FakeScorer()) == wanted
+    assert scored(tmp_path, pictures, again := FakeScorer()) == wanted
+    assert again.looked == 0
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"scorer": FakeScorer("other")},
+        {"scorer": FakeScorer(policy=SizePolicy(crop=192))},
+        {"mode": "native"},
+        {"mode": "fast"},
+    ],
+)
+def test_another_weight_policy_or_mode_is_scored_by_itself(
+    tmp_path: Path, pictures: list[str], other: dict[str, Any]
+) -> None:
+    scored(tmp_path, pictures, FakeScorer())
+    scorer = other.pop("scorer", FakeScorer())
+    scorer.looked = 0
+    scored(tmp_path, pictures, scorer, **other)
+    assert scorer.looked == 12
+    scorer.looked = 0
+    scored(tmp_path, pictures, scorer, **other)
+    assert scorer.looked == 0
+
+
+def test_what_moves_scores_is_in_the_key(tmp_path: Path) -> None:
+    def settings(exif: bool = True, **facts: str) -> str:
+        scorer = FakeScorer()
+        for name, value in facts.items():
+            setattr(scorer, name, value)
+        return keys_for(group_of(scorer), tmp_path, exif=exif)[0].settings
+
+    assert settings() == settings(device="cuda:0") == "default"
+    assert settings(exif=False) == "default no-exif"
+    assert settings(precision="bf16") == "default bf16 cpu"
+    assert settings(precision="bf16", device="cuda:1") == "default bf16 cuda"
+    assert settings(engine="onnxruntime") == "default onnxruntime"
+
+
+def test_a_second_model_looks_alone_at_what_the_first_has_seen(tmp_path: Path, pictures: list[str]) -> None:
+    scored(tmp_path, pictures[:5], FakeScorer("one"))
+    scored(tmp_path, pictures[5:8], FakeScorer("two", 0.5))
+    one, two = FakeScorer("one"), FakeScorer("two", 0.5)
+    together = scored(tmp_path, pictures, one, two)
+    assert together == list(group_of(FakeScorer("one"), FakeScorer("two", 0.5)).score_many(pictures))
+    assert (one.looked, two.looked) == (7, 9)
+    turned = scored(tmp_path, pictures, two, one)
+    assert turned == list(group_of(FakeScorer("two", 0.5), FakeScorer("one")).score_many(pictures))
+    assert (one.looked, two.looked) == (7, 9)
+
+
+def test_failures_are_told_each_time_and_give_way_to_a_score(tmp_path: Path, pictures: list[str]) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(Path(pictures[0]).read_bytes()[:-10])
+    paths = [str(broken), str(tmp_path / "missing.png"), pictures[0]]
+    first, second = scored(tmp_path, paths, FakeScorer()), scored(tmp_path, paths, FakeScorer())
+    assert first == second == list(group_of(FakeScorer()).score_many(paths))
+    with StoreReader(tmp_path / "s.db") as store:
+        rows = {Path(row.prediction.path).name: row.prediction.error for row in store.rows(Wanted())}
+    assert rows["00000.bmp"] is None
+    assert "truncated" in str(rows["broken.png"])
+    assert "missing.png" not in rows  # nothing was read of it
+
+
+def test_pictures_over_max_pixels_are_refused_though_known(tmp_path: Path, pictures: list[str]) -> None:
+    scored(tmp_path, pictures, FakeScorer())
+    group = group_of(FakeScorer())
+    with Store(tmp_path / "s.db") as store:
+        memory = store.memory(keys_for(group, tmp_path), max_pixels=100)
+        found = list(group.score_many(pictures, max_pixels=100, memory=memory))
+    assert found == list(group.score_many(pictures, max_pixels=100))
+    assert all(record.score is None for record in found)
+
+
+def test_an_interrupted_run_goes_on(tmp_path: Path, pictures: list[str]) -> None:
+    group = group_of(FakeScorer())
+    with Store(tmp_path / "s.db") as store:
+        records = group.score_many(pictures, memory=store.memory(keys_for(group, tmp_path)))
+        given = [next(records) for _ in range(4)]
+        records.close()  # type: ignore[attr-defined]
+    with StoreReader(tmp_path / "s.db") as store:
+        assert {row.prediction.path for row in store.rows(Wanted())} >= {record.path for record in given}
+    scorer = FakeScorer()
+    assert scored(tmp_path, pictures, scorer) == list(group_of(FakeScorer()).score_many(pictures))
+    assert scorer.looked <= 8
+
+
+def test_names_that_are_no_text_come_back(tmp_path: Path, pictures: list[str]) -> None:
+    name = os.fsencode(tmp_path) + b"/x\xff'\n;--.png"
+    shutil.copy(pictures[0], name)
+    path = os.fsdecode(name)
+    assert [record.path for record in scored(tmp_path, [path], FakeScorer())] == [path]
+    with StoreReader(tmp_path / "s.db") as store:
+        assert [row.prediction.path for row in store.rows(Wanted())] == [path]
+        assert [row.prediction.path for row in store.rows(Wanted(pattern="*.png"))] == [path]
+
+
+def test_other_files_are_refused_and_left_as_they_are(tmp_path: Path, pictures: list[str]) -> None:
+    picture = Path(pictures[0])
+    before = picture.read_bytes()
+    with pytest.raises(StoreError, match="no store of scores"):
+        Store(picture)
+    assert picture.read_bytes() == before
+    foreign = tmp_path / "foreign.db"
+    with sqlite3.connect(foreign) as connection:
+        connection.execute("CREATE TABLE t (x)")
+    connection.close()
+    before = foreign.read_bytes()
+    with pytest.raises(StoreError, match="another program"):
+        Store(foreign)
+    assert foreign.read_bytes() == before
+    newer = tmp_path / "newer.db"
+    Store(newer).close()
+    connection = sqlite3.connect(newer)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(StoreError, match="newer version"):
+        Store(newer)
+    for place, line in ((tmp_path, "is a folder"), (tmp_path / "no" / "s.db", "cannot be opened")):
+        with pytest.raises(StoreError, match=line):
+            Store(place)
+    with pytest.raises(StoreError, match="there is no store"):
+        StoreReader(tmp_path / "none.db")
+
+
+def test_a_store_that_breaks_in_the_middle_ends_the_run_with_one_line(
+    tmp_path: Path, pictures: list[str]
+) -> None:
+    """It must not look like pictures that are broken."""
+    group = group_of(FakeScorer())
+    with Store(tmp_path / "s.db") as store:
+        memory = store.memory(keys_for(group, tmp_path))
+        connection = sqlite3.connect(tmp_path / "s.db")
+        connection.execute("DROP TABLE files")
+        connection.close()
+        with pytest.raises(StoreError, match="no such table"):
+            list(group.score_many(pictures, memory=memory))
+
+
+@pytest.fixture
+def listed(tmp_path: Path, pictures: list[str]) -> Iterator[StoreReader]:
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    scored(tmp_path, [*pictures, str(tmp_path / "broken.png")], FakeScorer("one"), FakeScorer("two", 0.5))
+    scored(tmp_path, pictures[:2], FakeScorer("one"), mode="native")
+    with StoreReader(tmp_path / "s.db") as store:
+        yield store
+
+
+def test_a_listing_has_the_records_of_the_run(listed: StoreReader, pictures: list[str]) -> None:
+    for name, factor in (("one", 1.0), ("two", 0.5)):
+        rows = list(listed.rows(Wanted(models=(name,), settings="default")))
+        assert [row.prediction.path for row in rows] == sorted(row.prediction.path for row in rows)
+        mine = [row.prediction for row in rows if "broken" not in row.prediction.path]
+        assert mine == list(group_of(FakeScorer(name, factor)).score_many(pictures))
+    hashes = {row.prediction.path: row.sha256 for row in listed.rows(Wanted())}
+    assert hashes[pictures[2]] == hashing.sha256_of(pictures[2])
+
+
+def test_filters_orders_and_counts(listed: StoreReader, pictures: list[str]) -> None:
+    def names(**wanted: Any) -> list[str]:
+        rows = listed.rows(Wanted(**{"models": ("one",), "settings": "default", **wanted}))
+        return [Path(row.prediction.path).stem for row in rows]
+
+    assert names(order="best", limit=3) == ["00011", "00010", "00009"]
+    assert names(order="worst", limit=3) == ["00000", "00001", "00002"]
+    assert names(order="best")[-1] == "broken"
+    assert names(below=plain_score(pictures[2])) == ["00000", "00001"]
+    assert names(above=plain_score(pictures[10])) == ["00010", "00011"]
+    assert names(failed=True) == ["broken"]
+    assert names(pattern="*/0000[45].bmp") == ["00004", "00005"]
+    assert len(list(listed.rows(Wanted()))) == 12 + 12 + 2 + 2
+    assert len(list(listed.rows(Wanted(settings="native")))) == 2
+    with pytest.raises(StoreError, match="no scores of 'three'"):
+        list(listed.rows(Wanted(models=("three",))))
+    counts = [(one.model, one.settings, one.scored, one.failed) for one in listed.summary()]
+    assert counts == [("one", "default", 12, 1), ("one", "native", 2, 0), ("two", "default", 12, 1)]
+
+
+def test_the_order_by_score_of_one_scorer_needs_no_sorting(listed: StoreReader) -> None:
+    """So the worst ten of a million come at once."""
+    sql, values = listed._query(Wanted(models=("two",), order="worst", limit=10))
+    plan = [row[3] for row in listed._connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+    assert any("scores_by_score" in step for step in plan)
+    assert not any(step == "USE TEMP B-TREE FOR ORDER BY" for step in plan)
+
+
+def test_groups_without_a_store_are_as_before(pictures: list[str]) -> None:
+    group: ScorerGroup = group_of(FakeScorer())
+    assert [record.error for record in group.score_many(pictures)] == [None] * 12
