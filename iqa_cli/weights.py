@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from iqa_cli.card import Card
 from iqa_cli.checksums import verify_checksum, write_file
@@ -25,6 +25,7 @@ from iqa_cli.finding import (
     search_folders,
     weight_name,
 )
+from iqa_cli.onnxfile import is_exported, read_metadata
 from iqa_cli.tensorfile import Header, read_file, read_header
 from iqa_cli.text import one_line
 
@@ -42,7 +43,6 @@ __all__ = [
     "save_weights",
     "search_folders",
     "shipped_state",
-    "unshipped_of",
     "verify_checksum",
     "weight_name",
 ]
@@ -52,16 +52,16 @@ CARD_KEY = "iqa_card"
 _FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 _INTEGERS = {"I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8", "U8": "uint8", "BOOL": "bool"}
 _DTYPES = _FLOATS | _INTEGERS
-_RANDOM_FILLS = frozenset({"normal_", "uniform_", "trunc_normal_", "erfinv_"})
 
 
 def read_card(path: str | os.PathLike[str]) -> Card:
-    """The card of a weight; only the header of the file is read.
+    """The card of a weight, or of an exported one (`iqa export`); only the header of the file is read.
 
     Raises:
-        WeightsError: The file cannot be read, is not safetensors, is damaged, or has no valid card.
+        WeightsError: The file cannot be read, is of neither kind, is damaged, or has no valid card.
     """
-    return _card_of(Path(path), read_header(Path(path)))
+    path = Path(path)
+    return _card_of(path, read_metadata(path) if is_exported(path) else read_header(path).metadata)
 
 
 def find_several(names: Iterable[str | os.PathLike[str]]) -> list[tuple[Path, Card]]:
@@ -108,7 +108,7 @@ def load_state(path: str | os.PathLike[str], *, verify: bool = True) -> tuple[Ca
     """
     path = Path(path)
     header, content = read_file(path, verify=verify)
-    card = _card_of(path, header)
+    card = _card_of(path, header.metadata)
     return card, _tensors(path, header, content)
 
 
@@ -116,7 +116,7 @@ def load_network(name_or_path: str | os.PathLike[str], *, verify: bool = True) -
     """The network of a weight, filled, in eval mode, float32 on the CPU.
 
     The header is compared with the network before any memory is spent on either. The random state of torch
-    is not touched. What a network's `unshipped` names may be missing, and is then as a new network has it.
+    is not touched. What a network's `unshipped` names may be missing, and is then zero.
 
     Raises:
         WeightsError: As `find_weights` and `load_state`; or the network is unknown, or its tensors are not
@@ -124,22 +124,23 @@ def load_network(name_or_path: str | os.PathLike[str], *, verify: bool = True) -
     """
     import torch
 
-    from iqa_cli.networks.registry import build
+    from iqa_cli.networks.filling import complete, laid_out
 
     path = find_weights(name_or_path)
     header = read_header(path)
-    card = _card_of(path, header)
+    card = _card_of(path, header.metadata)
     name = one_line(path)
     try:
         with torch.random.fork_rng(devices=[]):
-            _compare_with_network(name, card, header)
-            with _without_random_fills():
-                network = build(card.network, card.config)
-        # Not strict: only what need not ship can be missing now.
-        network.load_state_dict(load_state(path, verify=verify)[1], strict=False, assign=True)
+            network = laid_out(card, header)
+            # Not strict: only what need not ship can be missing now.
+            network.load_state_dict(load_state(path, verify=verify)[1], strict=False, assign=True)
+            complete(network, card)
     except WeightsError as error:
         raise (
-            error if name in error.message else WeightsError(f"{name}: {error.message}", hint=error.hint)
+            error
+            if error.message.startswith(f"{name}:")
+            else WeightsError(f"{name}: {error.message}", hint=error.hint)
         ) from None
     except (RuntimeError, ValueError, TypeError, KeyError, MemoryError, OverflowError) as error:
         reason = one_line((str(error).splitlines() or [type(error).__name__])[0])
@@ -147,15 +148,10 @@ def load_network(name_or_path: str | os.PathLike[str], *, verify: bool = True) -
     return card, network.eval()
 
 
-def unshipped_of(network: nn.Module) -> set[str]:
-    """Names of the entries of a network's state that training needs, and that a shipped weight leaves out
-    (such as a memory); none where the network has no method `unshipped`."""
-    names = getattr(network, "unshipped", None)
-    return set() if names is None else set(names())
-
-
 def shipped_state(network: nn.Module) -> dict[str, Tensor]:
     """The state of a network as `save_weights` takes it: without what `unshipped_of` names."""
+    from iqa_cli.networks.filling import unshipped_of
+
     left_out = unshipped_of(network)
     return {name: value for name, value in network.state_dict().items() if name not in left_out}
 
@@ -213,8 +209,8 @@ def save_weights(
     write_file(path, content)
 
 
-def _card_of(path: Path, header: Header) -> Card:
-    text = header.metadata.get(CARD_KEY)
+def _card_of(path: Path, metadata: Mapping[str, str]) -> Card:
+    text = metadata.get(CARD_KEY)
     if text is None:
         raise WeightsError(
             f"{one_line(path)}: has no card (metadata '{CARD_KEY}')",
@@ -254,50 +250,3 @@ def _tensors(path: Path, header: Header, content: bytearray) -> dict[str, Tensor
                 raise WeightsError(f"{one_line(path)}: {one_line(key)} holds values that are not finite")
         tensors[key] = values
     return tensors
-
-
-def _compare_with_network(name: str, card: Card, header: Header) -> None:
-    """Names and shapes of the file against those of the network, which is laid out without memory for it."""
-    import torch
-
-    from iqa_cli.networks.registry import build
-
-    with torch.device("meta"):
-        network = build(card.network, card.config)
-    stored = {key: info.shape for key, info in header.tensors.items()}
-    optional = unshipped_of(network) - set(stored)
-    wanted = {k: tuple(value.shape) for k, value in network.state_dict().items() if k not in optional}
-    if wanted == stored:
-        return
-    differing = [key for key in wanted if key in stored and wanted[key] != stored[key]]
-    parts = [
-        _some("lacks", [key for key in wanted if key not in stored]),
-        _some("has besides", [key for key in stored if key not in wanted]),
-        _some("has in another shape", [f"{key} {stored[key]} for {wanted[key]}" for key in differing]),
-    ]
-    text = "; ".join(part for part in parts if part)
-    raise WeightsError(f"{name}: does not fit the network '{card.network}': it {text}")
-
-
-def _some(verb: str, keys: list[str]) -> str:
-    if not keys:
-        return ""
-    more = f" and {len(keys) - 2} more" if len(keys) > 2 else ""
-    return f"{verb} {', '.join(one_line(key[:80]) for key in keys[:2])}{more}"
-
-
-def _without_random_fills() -> Any:
-    """A context in which a module is built without drawing the random values soon replaced."""
-    from torch.overrides import TorchFunctionMode
-
-    class Skip(TorchFunctionMode):
-        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            name = getattr(func, "__name__", "")
-            if name not in _RANDOM_FILLS or not args:
-                return func(*args, **(kwargs or {}))
-            # trunc_normal_ draws until all values lie within its bounds: the mean does, but what happened to
-            # be in the memory may never do so.
-            mean = args[1] if len(args) > 1 else (kwargs or {}).get("mean", 0.0)
-            return args[0].fill_(mean) if name == "normal_" else args[0]
-
-    return Skip()

@@ -11,10 +11,11 @@ from torch import nn
 from iqa_cli.card import LADDER, Card
 from iqa_cli.errors import WeightsError
 from iqa_cli.images.policy import SizePolicy
+from iqa_cli.networks.filling import unshipped_of
 from iqa_cli.networks.registry import build
 from iqa_cli.tensorfile import read_header
 from iqa_cli.training.warmstart import load_warm_start
-from iqa_cli.weights import load_network, save_weights, shipped_state, unshipped_of
+from iqa_cli.weights import load_network, save_weights, shipped_state
 
 CONFIG = {"backbone": "test_efficientnet", "width": 16, "heads": 2, "memory": 32}
 

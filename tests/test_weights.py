@@ -25,10 +25,10 @@ from torch import nn
 from iqa_cli.card import LADDER, Card
 from iqa_cli.errors import WeightsError
 from iqa_cli.networks.registry import build
+from iqa_cli.networks.unfilled import without_random_fills
 from iqa_cli.tensorfile import MAX_HEADER, read_header
 from iqa_cli.text import printable
 from iqa_cli.weights import (
-    _without_random_fills,
     find_weights,
     list_weights,
     load_network,
@@ -666,7 +666,7 @@ def test_truncated_normal_values_are_not_waited_for_where_none_are_drawn() -> No
     signal.signal(signal.SIGALRM, too_long)
     signal.alarm(20)
     try:
-        with _without_random_fills():
+        with without_random_fills():
             # What lies in memory that was not written to yet, far outside of the bounds.
             made = torch.nn.init.trunc_normal_(torch.full((64,), 1e30), std=0.02)
     finally:

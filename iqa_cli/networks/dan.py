@@ -2,7 +2,7 @@
 
 Published: ResNet-50, pre-trained with contrastive learning so that its features tell distortion types apart.
 Our choice: it is frozen afterwards; the ablation "imagenet" freezes the ImageNet ResNet-50 that such
-pre-training starts from. timm's ResNet-50 supplies the network and its parameter names.
+pre-training starts from. The network is that of `iqa_cli.networks.resnet`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
-import timm
 import torch
 from torch import Tensor, nn
+
+from iqa_cli.networks.resnet import ResNet
 
 if TYPE_CHECKING:
     from iqa_cli.networks.distortion_head import DistortionHead
@@ -39,7 +40,7 @@ class DAN(nn.Module):
 
     def __init__(self, strides: Literal["torch", "caffe"] = "torch") -> None:
         super().__init__()
-        self.resnet = timm.create_model("resnet50", pretrained=False, num_classes=0)
+        self.resnet = ResNet()
         if strides == "caffe":
             net: Any = self.resnet
             use_caffe_strides(layer[0] for layer in (net.layer2, net.layer3, net.layer4))
@@ -47,13 +48,7 @@ class DAN(nn.Module):
     def forward(self, x: Tensor) -> list[Tensor]:
         """D1 to D4, [N, 256 .. 2048, ceil(H / s), ceil(W / s)] with s = 4, 8, 16, 32, from normalised RGB
         [N, 3, H, W]."""
-        net: Any = self.resnet
-        x = net.maxpool(net.act1(net.bn1(net.conv1(x))))
-        maps = []
-        for layer in (net.layer1, net.layer2, net.layer3, net.layer4):
-            x = layer(x)
-            maps.append(x)
-        return maps
+        return self.resnet.stages(x)
 
 
 class FrozenDAN(DAN):

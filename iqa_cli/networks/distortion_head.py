@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from iqa_cli.networks.dan import DAN_WIDTHS
+from iqa_cli.networks.numbers import in_float32
 
 Stages = Literal["all", "last"]
 
@@ -47,5 +48,6 @@ class DistortionHead(nn.Module):
 
     def from_pooled(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """The same from features [N, F] as `pool_stages` gives them."""
-        levels: Tensor = self.levels(features)
-        return self.types(features), levels.unflatten(1, (len(self.names), HEAD_LEVELS))
+        with in_float32(features):
+            levels: Tensor = self.levels(features.float())
+            return self.types(features.float()), levels.unflatten(1, (len(self.names), HEAD_LEVELS))

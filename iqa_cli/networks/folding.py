@@ -6,12 +6,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TypeVar
 
-import torch
-from timm.layers import BatchNormAct2d
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-
-from iqa_cli.networks.van import Block
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -26,9 +22,9 @@ _EFFICIENTNET_PAIRS = {
 
 
 def fold_batchnorms(network: Network) -> Network:
-    """Fold, in place, every batch norm that directly follows a convolution or directly precedes a 1x1 one.
+    """Fold, in place, every batch norm that directly follows a convolution.
 
-    A module with a method `fold` is told to fold what only it knows of.
+    A module with a method `fold` is told to fold what only it knows of, as a norm ahead of a convolution.
 
     Outputs agree with the unfolded network up to float32 rounding. The folded network can only be evaluated:
     its state no longer fits a checkpoint.
@@ -44,13 +40,10 @@ def fold_batchnorms(network: Network) -> Network:
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(module, first, fuse_conv_bn_eval(conv, norm))
                 # timm has an activation inside of some of its batch norms.
-                setattr(module, second, norm.act if isinstance(norm, BatchNormAct2d) else nn.Identity())
+                setattr(module, second, getattr(norm, "act", nn.Identity()))
         fold = getattr(module, "fold", None)
         if callable(fold):
             fold()
-        if isinstance(module, Block):
-            _fold_into_next(module.norm2, module.mlp.fc1)
-            module.norm2 = nn.Identity()  # type: ignore[assignment]
     return network
 
 
@@ -62,15 +55,3 @@ def _pairs_of(module: nn.Module) -> tuple[tuple[str, str], ...]:
         if hasattr(module, attribute):
             return pairs
     return _PAIRS
-
-
-@torch.no_grad()
-def _fold_into_next(norm: nn.BatchNorm2d, conv: nn.Conv2d) -> None:
-    """conv(norm(x)) becomes conv(x), for a 1x1 convolution without padding."""
-    assert norm.running_var is not None
-    assert norm.running_mean is not None
-    assert conv.bias is not None
-    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-    shift = norm.bias - norm.running_mean * scale
-    conv.bias += conv.weight[:, :, 0, 0] @ shift
-    conv.weight *= scale[None, :, None, None]

@@ -16,6 +16,7 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 #: Standard deviation, in pixels, of the Gaussian whose residue is the auxiliary target.
 HIGHPASS_SIGMA = 1.5
@@ -70,6 +71,10 @@ class HighFrequencyModule(nn.Module):
     specification's; what it throws away is neither computed nor trained.
     """
 
+    norm_high: nn.Module
+    norm_low: nn.Module
+    norm: nn.Module
+
     def __init__(self, width: int) -> None:
         super().__init__()
         half = width // 2
@@ -88,6 +93,25 @@ class HighFrequencyModule(nn.Module):
         high, low = F.relu(self.norm_high(high)), F.relu(self.norm_low(low))
         high, _ = self.second(high, low, drop_low=True)
         return x + self.project(F.relu(self.norm(high)))
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Take the batch norms into the convolutions before them, for evaluation."""
+        norm, norm_high, norm_low = self.norm, self.norm_high, self.norm_low
+        if not isinstance(norm, nn.BatchNorm2d):
+            return
+        assert isinstance(norm_high, nn.BatchNorm2d)
+        assert isinstance(norm_low, nn.BatchNorm2d)
+        assert self.first.high_to_low is not None
+        assert self.second.low_to_high is not None
+        assert norm.running_var is not None
+        self.first.high_to_high = fuse_conv_bn_eval(self.first.high_to_high, norm_high)
+        self.first.high_to_low = fuse_conv_bn_eval(self.first.high_to_low, norm_low)
+        # Behind a sum of two convolutions: both are scaled, one brings the shift.
+        scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        self.second.low_to_high.weight *= scale[:, None, None, None]
+        self.second.high_to_high = fuse_conv_bn_eval(self.second.high_to_high, norm)
+        self.norm_high, self.norm_low, self.norm = nn.Identity(), nn.Identity(), nn.Identity()
 
 
 class LaplacianModule(nn.Module):

@@ -27,7 +27,7 @@ from iqa_cli.networks.dan import DAN_WIDTHS, FrozenDAN, Projection
 from iqa_cli.networks.distortion_head import DistortionHead
 from iqa_cli.networks.fusion import AFF, FFM, AddFusion, ConcatFusion
 from iqa_cli.networks.hfen import HFEN, highpass_target
-from iqa_cli.networks.numbers import IMAGENET_MEAN, IMAGENET_STD, channel_values, in_float32
+from iqa_cli.networks.numbers import IMAGENET_MEAN, IMAGENET_STD, in_float32, register_channels
 from iqa_cli.networks.van import VAN, VAN_SIZES
 
 
@@ -154,8 +154,7 @@ class MFENet(nn.Module):
                 self.ffms = nn.ModuleList(FFM(w) for w in widths)
         read = sum(widths) * (2 if config.pooling == "mean-std" else 1)
         self.head = Head(read, config.head_width, config.dropout)
-        self.register_buffer("mean", channel_values(IMAGENET_MEAN), persistent=False)
-        self.register_buffer("std", channel_values(IMAGENET_STD), persistent=False)
+        register_channels(self, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
     def _fused(self, x: Tensor, dan: list[Tensor] | None = None) -> tuple[list[Tensor], list[Tensor]]:
         """G1 to G4 and, where the branch exists, H1 to H4 of normalised RGB; D1 to D4 may be given."""

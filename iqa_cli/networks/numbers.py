@@ -5,17 +5,27 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 #: Channel means and deviations of ImageNet; applied inside the networks.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
+def register_channels(module: nn.Module, **constants: tuple[float, float, float]) -> None:
+    """Give a module constants for each channel, [3, 1, 1], as buffers that no file brings.
+
+    Their values stand in `module.channels`, from which `iqa_cli.networks.filling` takes them where the module
+    was laid out without memory.
+    """
+    module.__dict__["channels"] = constants
+    for name, values in constants.items():
+        module.register_buffer(name, channel_values(values), persistent=False)
+
+
 def channel_values(values: tuple[float, float, float]) -> Tensor:
-    """A constant for each channel, [3, 1, 1]. On the CPU also where a network is only laid out, on no device:
-    no file brings it."""
-    return torch.tensor(values, device="cpu")[:, None, None]
+    """Three values as [3, 1, 1]."""
+    return torch.tensor(values)[:, None, None]
 
 
 def in_float32(x: Tensor) -> AbstractContextManager[object]:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from iqa_cli.networks.dan import use_caffe_strides
 from iqa_cli.networks.points import skip_before_points
+from iqa_cli.networks.unfilled import on_no_device
 
 #: Stages that rates and freezing count, as MFE-Net's: they end at strides 4, 8, 16, 32.
 STAGES = 4
@@ -61,7 +62,7 @@ def layout_of(name: str) -> Layout:
         raise ValueError(
             f"backbone {name!r} is no network of timm" + (f"; did you mean {near[0]}?" if near else "")
         )
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+    with torch.random.fork_rng(devices=[]), on_no_device():
         try:
             return _read_layout(_create(name))
         except (RuntimeError, TypeError, ValueError, AttributeError, KeyError) as error:

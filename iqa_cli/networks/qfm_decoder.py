@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from iqa_cli.networks.numbers import in_float32
 from iqa_cli.networks.qfm_backbone import Backbone
 
 #: Where scores start: the middle of the 0 to 1 scale.
@@ -45,13 +46,14 @@ class Encoder(nn.Module):
         """
         first, grids = self.backbone(x)
         parts = list(zip(self.projections, self.norms, strict=True))
-        tokens = [norm(project(grid)) for (project, norm), grid in zip(parts, grids, strict=True)]
-        if first is not None:
-            project, norm = parts[-1]
-            feature = norm(project(first))
-        else:
-            feature = torch.stack([grid.mean(1) for grid in tokens]).mean(0)
-        return feature, torch.cat(tokens, 1)
+        with in_float32(grids[0]):
+            tokens = [norm(project(grid.float())) for (project, norm), grid in zip(parts, grids, strict=True)]
+            if first is not None:
+                project, norm = parts[-1]
+                feature = norm(project(first.float()))
+            else:
+                feature = torch.stack([grid.mean(1) for grid in tokens]).mean(0)
+            return feature, torch.cat(tokens, 1)
 
 
 class Attention(nn.Module):
@@ -129,8 +131,9 @@ class QualityDecoder(nn.Module):
 
     def opinions(self, feature: Tensor, tokens: Tensor) -> Tensor:
         """The score [N, Q] of each query, from feature [N, D] and tokens [N, T, D]."""
-        queries = self.panel + feature[:, None]
-        return self.score(self.norm(self.layer(queries, tokens))).squeeze(-1)
+        with in_float32(tokens):
+            queries = self.panel + feature[:, None].float()
+            return self.score(self.norm(self.layer(queries, tokens.float()))).squeeze(-1)
 
     def forward(self, feature: Tensor, tokens: Tensor) -> Tensor:
         """Scores [N], the means over the queries."""

@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from iqa_cli.networks.numbers import IMAGENET_MEAN, IMAGENET_STD, register_channels
 from iqa_cli.networks.qfm_backbone import Backbone
 from iqa_cli.networks.qfm_config import PAPER, QFMIQMConfig
 from iqa_cli.networks.qfm_decoder import Encoder, QualityDecoder
@@ -33,7 +34,7 @@ __all__ = ["PAPER", "QFMIQM", "QFMIQMConfig"]
 #: Channel means and deviations that a backbone's weights expect; applied inside the network.
 NORMALISATIONS = {
     "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
 }
 
 
@@ -61,8 +62,8 @@ class QFMIQM(nn.Module):
         if config.noise_weight:
             self.memory = FeatureMemory(config.memory, config.width)
             self.noise = SemanticNoise(config.width, config.noise_strength, config.gate)
-        for name, values in zip(("mean", "std"), NORMALISATIONS[config.normalisation], strict=True):
-            self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
+        mean, std = NORMALISATIONS[config.normalisation]
+        register_channels(self, mean=mean, std=std)
 
     def encode(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
         """Feature [N, D] and tokens [N, T, D] of RGB [N, 3, H, W] in 0 to 1."""

@@ -88,7 +88,7 @@ def _depthwise(x: Tensor, conv: nn.Conv2d) -> Tensor:
     times as long in bfloat16 as in float32; and a dilated depthwise convolution six times as long as the d x
     d plain ones it consists of, each over every d-th pixel.
     """
-    if x.device.type != "cpu":
+    if x.device.type != "cpu" or torch.compiler.is_exporting():
         return conv(x)
     if torch.is_autocast_enabled("cpu") and torch.is_grad_enabled():
         with torch.autocast("cpu", enabled=False):
@@ -116,12 +116,25 @@ class SpatialAttention(nn.Module):
         self.spatial_gating_unit = LKA(width)
         self.proj_2 = nn.Conv2d(width, width, 1)
 
+    def added(self, x: Tensor) -> Tensor:
+        """What is added to x."""
+        return self.proj_2(self.spatial_gating_unit(self.activation(self.proj_1(x))))
+
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.proj_2(self.spatial_gating_unit(self.activation(self.proj_1(x))))
+        return x + self.added(x)
 
 
 class Block(nn.Module):
-    """One VAN block with layer scale (1e-2 at the start)."""
+    """One VAN block with layer scale (1e-2 at the start).
+
+    Folded, for evaluation, norms and layer scales are in the convolutions beside them. With n(x) = s x + t
+    the first batch norm, and P what the attention adds to its input:
+
+        x + l1 (n(x) + P(n(x)))  =  (1 + l1 s) x + [l1 P(n(x)) + l1 t]
+    """
+
+    #: 1 + l1 s of a folded block, [C, 1, 1].
+    shortcut: Tensor | None
 
     def __init__(self, width: int, mlp_ratio: int) -> None:
         super().__init__()
@@ -131,10 +144,41 @@ class Block(nn.Module):
         self.mlp = MLP(width, width * mlp_ratio)
         self.layer_scale_1 = nn.Parameter(torch.full((width,), 1e-2))
         self.layer_scale_2 = nn.Parameter(torch.full((width,), 1e-2))
+        self.register_buffer("shortcut", None, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.shortcut is not None:
+            x = torch.addcmul(self.attn.added(x), self.shortcut, x)
+            return x + self.mlp(x)
         x = x + self.layer_scale_1[:, None, None] * self.attn(self.norm1(x))
         return x + self.layer_scale_2[:, None, None] * self.mlp(self.norm2(x))
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Take norms and layer scales into the convolutions; the same function up to float32 rounding."""
+        if self.shortcut is not None:
+            return
+        scale, shift = _take_norm(self.norm1, self.attn.proj_1)
+        _take_norm(self.norm2, self.mlp.fc1)
+        for conv, factor in ((self.attn.proj_2, self.layer_scale_1), (self.mlp.fc2, self.layer_scale_2)):
+            assert conv.bias is not None
+            conv.weight *= factor[:, None, None, None]
+            conv.bias *= factor
+        assert self.attn.proj_2.bias is not None
+        self.attn.proj_2.bias += self.layer_scale_1 * shift
+        self.shortcut = (1 + self.layer_scale_1 * scale)[:, None, None]
+
+
+def _take_norm(norm: nn.BatchNorm2d, conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
+    """Let conv, 1x1 without padding, do what conv(norm(x)) did; what norm multiplies by and adds, [C]."""
+    assert norm.running_var is not None
+    assert norm.running_mean is not None
+    assert conv.bias is not None
+    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    shift = norm.bias - norm.running_mean * scale
+    conv.bias += conv.weight[:, :, 0, 0] @ shift
+    conv.weight *= scale[None, :, None, None]
+    return scale, shift
 
 
 class PatchEmbed(nn.Module):

@@ -27,6 +27,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import torch
 from torch import Tensor, nn
 
+from iqa_cli.networks.numbers import in_float32
 from iqa_cli.networks.vcrnet_quality import BRANCH_WIDTH, QualityHead, Reduction, Trunk
 from iqa_cli.networks.vcrnet_restoration import RestorationNet
 
@@ -114,7 +115,9 @@ class VCRNet(nn.Module):
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Scores [N] of RGB [N, 3, H, W] in 0 to 1."""
-        return self.head(torch.cat([q.mean((2, 3)) for q in self.stage_maps(rgb)], 1)).squeeze(1)
+        maps = self.stage_maps(rgb)
+        with in_float32(maps[0]):
+            return self.head(torch.cat([q.float().mean((2, 3)) for q in maps], 1)).squeeze(1)
 
     def forward_with_auxiliary(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
         """Scores [N] and 0: the network has no auxiliary task."""

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from iqa_cli.networks.mfenet import IMAGENET_MEAN, IMAGENET_STD
+from iqa_cli.networks.numbers import IMAGENET_MEAN, IMAGENET_STD, register_channels
 from iqa_cli.networks.points import every
 
 #: Channels of each of the three branches.
@@ -62,8 +62,7 @@ class Trunk(nn.Module):
         # The classifier would be 1.3 million parameters that no score depends on.
         self.net = timm.create_model(self.spec.timm_name, pretrained=False, num_classes=0)
         self._frozen = 0
-        self.register_buffer("mean", torch.tensor(self.spec.mean)[:, None, None], persistent=False)
-        self.register_buffer("std", torch.tensor(self.spec.std)[:, None, None], persistent=False)
+        register_channels(self, mean=self.spec.mean, std=self.spec.std)
 
     def stage_modules(self, stage: int) -> list[nn.Module]:
         """What lies between the map before and that of a stage, 1 to 4; the first has the stem too."""

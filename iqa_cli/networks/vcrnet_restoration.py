@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from iqa_cli.networks.mfenet import IMAGENET_MEAN, IMAGENET_STD
+from iqa_cli.networks.numbers import IMAGENET_MEAN, IMAGENET_STD, register_channels
 from iqa_cli.networks.points import every
 
 #: Channels of the five levels: "full" is the published network, "tiny" serves tests.
@@ -174,8 +174,7 @@ class RestorationNet(nn.Module):
             for before, width in zip((widths[-1], *self.decoder_widths), skips, strict=False)
         )
         self.last = nn.ConvTranspose2d(self.decoder_widths[-1], 3, 3, padding=1)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
+        register_channels(self, mean=IMAGENET_MEAN, std=IMAGENET_STD)
         self._initialise()
 
     def _initialise(self) -> None:

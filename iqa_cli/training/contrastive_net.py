@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +15,7 @@ from iqa_cli.networks.points import skip_before_points
 
 Batch = TypeVar("Batch")
 
-#: Modules of timm's ResNet that belong to a stage; the stem counts to the first.
+#: Modules of the ResNet that belong to a stage; the stem counts to the first.
 _STAGES = (("conv1", "bn1", "layer1"), ("layer2",), ("layer3",), ("layer4",))
 
 
@@ -58,7 +58,7 @@ class ContrastiveDAN(nn.Module):
     def early(self, rgb: Tensor) -> list[Tensor]:
         """Maps of the frozen stages of RGB [N, 3, H, W] in 0 to 1; without gradient. Empty where none is."""
         with torch.no_grad():
-            return _stages(self.dan, (rgb - self.mean) / self.std, 0, self.frozen)
+            return self.dan.resnet.stages((rgb - self.mean) / self.std, 0, self.frozen)
 
     def maps(self, rgb: Tensor) -> list[Tensor]:
         """D1 to D4 of RGB [N, 3, H, W] in 0 to 1."""
@@ -67,23 +67,12 @@ class ContrastiveDAN(nn.Module):
     def later(self, early: list[Tensor], rgb: Tensor) -> list[Tensor]:
         """D1 to D4, the frozen ones given."""
         x = early[-1] if early else (rgb - self.mean) / self.std
-        return early + _stages(self.dan, x, self.frozen, 4)
+        return early + self.dan.resnet.stages(x, self.frozen, 4)
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Embeddings [N, D] of RGB [N, 3, H, W] in 0 to 1."""
         pooled = self.maps(rgb)[-1].mean((2, 3))
         return F.normalize(self.projector(pooled).float(), dim=1)
-
-
-def _stages(dan: DAN, x: Tensor, first: int, last: int) -> list[Tensor]:
-    net: Any = dan.resnet
-    maps: list[Tensor] = []
-    for index in range(first, last):
-        if index == 0:
-            x = net.maxpool(net.act1(net.bn1(net.conv1(x))))
-        x = net.get_submodule(f"layer{index + 1}")(x)
-        maps.append(x)
-    return maps
 
 
 @torch.no_grad()

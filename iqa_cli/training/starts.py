@@ -44,15 +44,15 @@ def file_sha256(path: Path) -> str:
 
 
 def load_resnet50_int8(resnet: nn.Module, path: Path) -> None:
-    """Fill timm's ResNet-50 from an int8 archive with folded batch norms.
+    """Fill a ResNet-50 from an int8 archive with folded batch norms.
 
     The archive holds, per convolution NAME, `NAME.q` (int8 weight), `NAME.log2s` (weight = q * 2**log2s) and
     `NAME.b` (the bias the folded BN left). Each BN becomes the identity plus that bias, so that the output
     is the archive's.
 
     Args:
-        resnet: timm's "resnet50", its strides already `INT8_STRIDES`. A classifier, if it has one, is filled
-            too.
+        resnet: Under the names of torchvision and timm, its strides already `INT8_STRIDES`. A classifier, if
+            it has one, is filled too.
         path: The `.npz` file; read without pickle.
 
     Raises:

@@ -11,10 +11,11 @@ from torch import nn
 from iqa_cli.card import Card
 from iqa_cli.errors import UsageError, WeightsError
 from iqa_cli.finding import find_weights
+from iqa_cli.networks.filling import unshipped_of
 from iqa_cli.seen import read_seen, seen_path
 from iqa_cli.text import one_line, printable
 from iqa_cli.training.starts import file_sha256
-from iqa_cli.weights import load_state, unshipped_of
+from iqa_cli.weights import load_state
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import timm
 import torch
 from PIL import Image
 from torch import nn
 
-from iqa_cli.networks.dan import DAN
+from iqa_cli.networks.dan import DAN, use_caffe_strides
+from iqa_cli.networks.resnet import ResNet
 from iqa_cli.training.crops import Image as Pixels
 from tests.training.tinydata import PHOTOS
 
@@ -40,11 +40,10 @@ class TinyDAN(DAN):
 
     def __init__(self, strides: Literal["torch", "caffe"] = "torch") -> None:
         nn.Module.__init__(self)
-        block = timm.models.resnet.Bottleneck
-        self.resnet = timm.models.resnet.ResNet(block, (1, 1, 1, 1), num_classes=0)
+        self.resnet = ResNet((1, 1, 1, 1))
         if strides == "caffe":
-            for layer in (self.resnet.layer2, self.resnet.layer3, self.resnet.layer4):
-                layer[0].conv1.stride, layer[0].conv2.stride = (2, 2), (1, 1)
+            net: Any = self.resnet
+            use_caffe_strides(layer[0] for layer in (net.layer2, net.layer3, net.layer4))
 
 
 def tiny_dan(seed: int = 0, strides: Literal["torch", "caffe"] = "caffe") -> TinyDAN:
