@@ -1,13 +1,16 @@
 """Damaged MATLAB files and workbooks: whatever is in them, the reader answers with one clear line."""
 
+import struct
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import numpy as np
 import openpyxl
 import pytest
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 
-from iqa_cli.datasets.matfile import read_mat
+from iqa_cli.datasets.matfile import read_mat, texts
 from iqa_cli.datasets.workbook import read_sheet
 from iqa_cli.errors import DatasetError
 from tests.datasets import trees
@@ -39,6 +42,59 @@ def test_a_damaged_matlab_file_is_read_or_refused_in_one_line(tmp_path: Path, co
             refusals.append(failure.message)
     assert len(refusals) > 20
     assert all(message.isprintable() and str(path) in message for message in refusals)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_matlab_file_is_read_as_scipy_reads_it(tmp_path: Path, compressed: bool) -> None:
+    path = tmp_path / "labels.mat"
+    values = {
+        "mos": np.linspace(0, 5, 7)[:, None],
+        "small": np.array([[1, 2, 250]], np.uint8),
+        "single": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "none": np.zeros((0, 0)),
+        "names": trees.cells(["a.bmp", "caf\u00e9 \u65e5.bmp", "x"]),
+        "standing": trees.cells(["b.bmp", "c.bmp"], standing=True),
+        "text": "one text",
+        "other": {"field": 1.0},
+    }
+    savemat(path, values, do_compression=compressed)
+    found, wanted = read_mat(path), loadmat(path)
+    assert list(found) == list(values)
+    for name in ("mos", "small", "single", "none", "text"):
+        np.testing.assert_array_equal(found[name], wanted[name])
+    for name in ("names", "standing"):
+        assert texts(found[name], "file") == texts(wanted[name], "file")
+        assert found[name].shape == wanted[name].shape
+    assert found["other"] is None
+
+
+def _element(kind: int, data: bytes) -> bytes:
+    return struct.pack("<II", kind, len(data)) + data + bytes(-len(data) % 8)
+
+
+@pytest.mark.parametrize("kind", [0, 8, 10, 15, 19, 0x12D09, 2**31 - 1])
+def test_a_number_of_an_unknown_kind_does_not_end_the_process(tmp_path: Path, kind: int) -> None:
+    """Found by fuzzing: SciPy looks the kind up without a bound."""
+    path = tmp_path / "labels.mat"
+    name = _element(6, struct.pack("<II", 6, 0)) + _element(5, struct.pack("<ii", 1, 1)) + _element(1, b"mos")
+    body = name + struct.pack("<II", kind, 8) + bytes(8)
+    path.write_bytes(b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM" + _element(14, body))
+    failure = trees.refusal(lambda file: read_mat(file, "mos"), path)
+    assert failure.message == f"cannot read '{path}': it is no MATLAB file, or a damaged one"
+
+
+def test_a_compressed_matlab_file_does_not_unpack_to_gigabytes(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.mat"
+    packer = zlib.compressobj(9)
+    packed = b"".join(packer.compress(bytes(2**20)) for _ in range(300)) + packer.flush()
+    bomb = struct.pack("<II", 15, len(packed)) + packed
+    path.write_bytes(b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM" + bomb)
+    tracemalloc.start()
+    try:
+        trees.refusal(lambda file: read_mat(file, "mos"), path)
+        assert tracemalloc.get_traced_memory()[1] < 200 * 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_damaged_workbook_is_read_or_refused_in_one_line(tmp_path: Path) -> None:
