@@ -54,6 +54,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "app",
         "Convert published checkpoints of other programs into weights.",
     ),
+    "export": ("iqa_cli.cli.export", "export", "Write a weight as an ONNX file, for other programs."),
     "gmad": (
         "iqa_cli.cli.gmad",
         "gmad",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from iqa_cli.card import Card
     from iqa_cli.images.policy import Mode
     from iqa_cli.scoring.device import Precision
+    from iqa_cli.scoring.engines import Engine
 
 DEFAULT_MODEL = "mfenet"
 _BY_SUFFIX = {
@@ -53,6 +54,7 @@ class ScoreOptions:
     fast: bool = False
     device: str = "auto"
     precision: Precision = "auto"
+    engine: Engine = "auto"
     batch_size: int | None = None
     threads: int | None = None
     format: Format | None = None
@@ -163,6 +165,7 @@ def _predictions(
         [path for path, _ in found],
         device=options.device,
         precision=options.precision,
+        engine=options.engine,
         batch_size=options.batch_size,
         threads=options.threads,
     )

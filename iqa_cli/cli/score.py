@@ -65,6 +65,14 @@ class PrecisionName(str, Enum):
     fp16 = "fp16"
 
 
+class EngineName(str, Enum):
+    """What computes the network; all but torch are extras."""
+
+    torch = "torch"
+    onnxruntime = "onnxruntime"
+    openvino = "openvino"
+
+
 def score(
     context: typer.Context,
     paths: Annotated[
@@ -121,6 +129,13 @@ def score(
         PrecisionName,
         typer.Option(help="auto is fp32; the others move scores.", rich_help_panel="Scoring"),
     ] = PrecisionName.auto,
+    engine: Annotated[
+        EngineName | None,
+        typer.Option(
+            help="What computes. Default: torch; of what 'iqa export' has written, one of the others.",
+            rich_help_panel="Scoring",
+        ),
+    ] = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Crops computed at once.", rich_help_panel="Scoring")
     ] = None,
@@ -192,6 +207,7 @@ def score(
         fast=fast,
         device=device.value,
         precision=precision.value,
+        engine="auto" if engine is None else engine.value,
         batch_size=batch_size,
         threads=threads,
         format=output_format,

@@ -6,29 +6,32 @@ scorer.score("photo.jpg").score                       # one picture: a path, byt
 for prediction in scorer.score_many(paths): ...       # many: lazily, in order, batched across pictures
 
 `load_many(["mfenet", "vcrnet"])` gives the same for several weights at once (`iqa_cli.scoring.group`).
+torch is imported only where it computes: an exported network (`iqa export`) is scored without it.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import nn
 
 from iqa_cli.card import Card
 from iqa_cli.errors import UsageError
 from iqa_cli.images.decode import Source
 from iqa_cli.images.policy import Mode
 from iqa_cli.prediction import Prediction
-from iqa_cli.scoring.cropnet import CropNetwork
-from iqa_cli.scoring.device import Precision, choose_device, choose_precision
+from iqa_cli.scoring.engines import Engine, choose_engine, exported_network
 from iqa_cli.scoring.group import MAX_PIXELS, Labelled, ScorerGroup
-from iqa_cli.scoring.pipeline import Lane
-from iqa_cli.weights import find_several, load_network
+from iqa_cli.scoring.network import Network
+from iqa_cli.scoring.parts import Lane
+from iqa_cli.weights import find_several, find_weights, load_network, read_card
+
+if TYPE_CHECKING:
+    from iqa_cli.scoring.device import Precision
 
 # torch starts as many as it is told, until the system has no more.
 MAX_THREADS = 1024
@@ -41,36 +44,60 @@ def load(
     precision: Precision = "auto",
     batch_size: int | None = None,
     threads: int | None = None,
+    engine: Engine = "auto",
 ) -> Scorer:
     """Load a weight, ready to score.
 
     Args:
-        name: Name of a shipped weight, or the path of a .safetensors file.
+        name: Name of a shipped weight, or the path of a .safetensors file, or of an .onnx file that
+            `iqa export` has written.
         device: "auto" (a CUDA GPU if there is one), "cpu", "cuda" or "cuda:1".
         precision: "auto" and "fp32" compute in float32, so that CPU and GPU agree to 0.1 points; "bf16" and
             "fp16" are faster on some hardware and move scores.
         batch_size: Crops of a batch; None chooses by the device.
-        threads: CPU threads of torch (for the whole process, as torch has it) and at most so many decoding
-            threads; None leaves torch's choice. It does not change scores by more than float rounding.
+        threads: CPU threads of the engine (with torch for the whole process, as torch has it) and at most so
+            many decoding threads; None leaves the engine's choice. It does not change scores by more than
+            float rounding.
+        engine: What computes: "torch", or the extras "onnxruntime" and "openvino", on the CPU and in float32
+            only; "auto" takes torch, and for an .onnx file one of the others.
 
     Raises:
         WeightsError: There is no such weight, or the file is not sound.
-        UsageError: The device is not there, or a value is out of range.
+        UsageError: The device or the engine is not there, or a value is out of range.
     """
-    from iqa_cli.networks.folding import fold_batchnorms
-
     for label, value in (("batch_size", batch_size), ("threads", threads)):
         if value is not None and value < 1:
             raise UsageError(f"{label} must be at least 1, not {value}")
     if threads is not None and threads > MAX_THREADS:
         raise UsageError(f"threads must be at most {MAX_THREADS:,}, not {threads:,}")
-    chosen = choose_device(device)
-    dtype = choose_precision(precision)
+    path = find_weights(name)
+    chosen = choose_engine(engine, path)
+    if chosen == "torch":
+        return _by_torch(path, device, precision, batch_size, threads)
+    for what, given, possible in (("device", device, "cpu"), ("precision", precision, "fp32")):
+        if given not in ("auto", possible):
+            raise UsageError(f"the engine {chosen} computes with {what} {possible} only, not {given[:40]}")
+    card = read_card(path)
+    network = exported_network(path, card, chosen, batch_size=batch_size, threads=threads)
+    return Scorer(card, network, engine=chosen, threads=threads)
+
+
+def _by_torch(
+    path: Path, device: str, precision: Precision, batch_size: int | None, threads: int | None
+) -> Scorer:
+    import torch
+
+    from iqa_cli.networks.folding import fold_batchnorms
+    from iqa_cli.scoring.cropnet import CropNetwork
+    from iqa_cli.scoring.device import choose_device, choose_precision
+
+    chosen, dtype = choose_device(device), choose_precision(precision)
     if threads is not None:
         torch.set_num_threads(threads)
-    card, network = load_network(name)
-    network = fold_batchnorms(network)
-    return Scorer(card, network, device=chosen, dtype=dtype, batch_size=batch_size, threads=threads)
+    card, network = load_network(path)
+    made = CropNetwork(fold_batchnorms(network), chosen, dtype, batch_size)
+    exact = "fp32" if precision == "auto" else precision
+    return Scorer(card, made, device=str(chosen), precision=exact, threads=threads)
 
 
 def load_many(
@@ -80,32 +107,32 @@ def load_many(
     precision: Precision = "auto",
     batch_size: int | None = None,
     threads: int | None = None,
+    engine: Engine = "auto",
 ) -> ScorerGroup:
     """Load several weights, ready to score the same pictures, each of which is then decoded once.
 
     Args:
         names: What `load` takes; the first gives `Prediction.score`.
-        device, precision, batch_size, threads: As of `load`.
+        device, precision, batch_size, threads, engine: As of `load`.
 
     Raises:
         WeightsError: As of `load`.
         UsageError: As of `load`; or a weight is given twice, or two have the same name.
     """
     files = [path for path, _ in find_several(names)]
-    options: dict[str, Any] = {"precision": precision, "batch_size": batch_size, "threads": threads}
-    return ScorerGroup([load(path, device=device, **options) for path in files])
+    options: dict[str, Any] = {"device": device, "precision": precision, "engine": engine}
+    return ScorerGroup([load(path, batch_size=batch_size, threads=threads, **options) for path in files])
 
 
 class Scorer:
-    """A network with its card on a device. Made by `load`; scoring leaves it unchanged.
+    """A network with its card. Made by `load`; scoring leaves it unchanged.
 
     Args:
         card: Says the size policy and the calibration of the network.
-        network: Module from float32 [N, 3, S, S] RGB in 0 to 1 to [N], MOS in 0 to 1 (not bounded).
-        device: Where it runs.
-        dtype: torch.float32, or torch.bfloat16 or torch.float16 for autocast.
-        batch_size: Crops of a batch; None chooses by the device. Halved by itself when a GPU runs out of
-            memory.
+        network: Gives MOS in 0 to 1 (not bounded) for crops.
+        engine: What computes it: "torch", "onnxruntime" or "openvino".
+        device: Where: "cpu", "cuda:0".
+        precision: In which numbers: "fp32", "bf16" or "fp16".
         threads: Upper bound of decoding threads.
 
     Attributes:
@@ -115,7 +142,7 @@ class Scorer:
         calibration: From the pooled output to points.
         interval: From the score, and what else is known of a picture, to the bounds of the opinion; None
             where the card has none.
-        device, dtype: As given.
+        engine, device, precision: As given.
         decoders: Threads that decode ahead of the network.
 
     Raises:
@@ -125,24 +152,24 @@ class Scorer:
     def __init__(
         self,
         card: Card,
-        network: nn.Module,
+        network: Network,
         *,
-        device: torch.device,
-        dtype: torch.dtype = torch.float32,
-        batch_size: int | None = None,
+        engine: str = "torch",
+        device: str = "cpu",
+        precision: str = "fp32",
         threads: int | None = None,
     ) -> None:
-        on_cpu = device.type == "cpu"
         self.card = card
         self.name = card.name
         self.policy = card.policy()
         self.calibration = card.calibration
         self.interval = card.interval
+        self.engine = engine
         self.device = device
-        self.dtype = dtype
-        self._network = CropNetwork(network, device, dtype, batch_size)
+        self.precision = precision
+        self._network = network
         # On a CPU the network needs the cores: two pictures ahead are enough to never let it wait.
-        self.decoders = min(threads or 64, os.cpu_count() or 1, 2 if on_cpu else 8)
+        self.decoders = min(threads or 64, os.cpu_count() or 1, 2 if device == "cpu" else 8)
         self._alone = ScorerGroup([self])
 
     @property

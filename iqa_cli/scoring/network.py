@@ -1,0 +1,71 @@
+"""A network ready to look at crops, whatever computes it. No torch in here."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import numpy.typing as npt
+
+from iqa_cli.errors import IqaError
+
+#: Crops of a batch on a CPU, those of one or two pictures: enough work for the cores of a desk, and rows
+#: still come one by one.
+CPU_BATCH = 16
+
+
+class Network(ABC):
+    """Gives rows of numbers for crops, in batches.
+
+    Args:
+        names: Types of distortion that it names; () for none.
+        batch_size: Crops of a batch. Halved by itself when the device runs out of memory.
+    """
+
+    #: What is raised when a batch is too large for the device.
+    too_large: tuple[type[Exception], ...] = ()
+
+    def __init__(self, names: tuple[str, ...], batch_size: int) -> None:
+        self.names = names
+        self.batch_size = batch_size
+
+    @abstractmethod
+    def forward(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """`rows` of one batch, all at once."""
+
+    def rows(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """What the network says of crops.
+
+        Args:
+            crops: uint8 [N, S, S, 3], sRGB. More than `batch_size` are taken in several batches.
+
+        Returns:
+            float32 [N, K]: the raw score (MOS in 0 to 1 before calibration, not bounded) and, where it names
+            distortions, the columns of `iqa_cli.scoring.naming`.
+
+        Raises:
+            ValueError: The array is not of that shape or type.
+            IqaError: There is not enough memory for even one crop.
+        """
+        if crops.ndim != 4 or crops.shape[3] != 3 or crops.dtype != np.uint8:
+            raise ValueError(f"crops should be uint8 [N, S, S, 3], not {crops.dtype} {list(crops.shape)}")
+        rows: list[npt.NDArray[np.float32]] = []
+        done = 0
+        while done < len(crops):
+            size = min(self.batch_size, len(crops) - done)
+            try:
+                rows.append(self.forward(crops[done : done + size]))
+            except self.too_large:
+                if size == 1:
+                    raise IqaError(
+                        "the GPU has not enough free memory for one crop", hint="use --device cpu"
+                    ) from None
+                self.release()
+                self.batch_size = size // 2
+                continue
+            done += size
+        return np.concatenate(rows) if rows else np.zeros((0, 1 + 2 * len(self.names)), dtype=np.float32)
+
+    def release(self) -> None:
+        """Give memory back that the device holds for later; nothing to do by default."""
+        return
