@@ -76,13 +76,17 @@ def tiff_by_opencv(stream: BinaryIO, max_pixels: int) -> tuple[Image.Image, int,
         array = cv2.imdecode(np.frombuffer(stream.read(), np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
         return None
-    if array is None:
+    if array is None or (array.ndim == 3 and array.shape[2] not in (3, 4)):
         return None
-    if array.ndim == 3:
-        array = cv2.cvtColor(array, cv2.COLOR_BGR2RGB if array.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
+    if array.ndim == 3:  # blue first; cvtColor takes only some types
+        array = array[:, :, ::-1] if array.shape[2] == 3 else array[:, :, [2, 1, 0, 3]]
+    if array.dtype == np.uint32:
+        array = _in_bands(array, lambda rows: rows >> 24)
     if array.dtype in (np.float32, np.float64):
         scale = DeepScale(0.0, level_of_white(_bands(array), FLOAT_WHITES))
         array = _in_bands(array, scale.to_levels)
+    if array.dtype not in (np.uint8, np.uint16):
+        return None
     return image_from_array(array), orientation, profile if isinstance(profile, bytes) else None
 
 
@@ -90,7 +94,7 @@ def check_pixels(width: int, height: int, max_pixels: int) -> None:
     """Raise ImageError if a picture has more than `max_pixels`."""
     if width * height > max_pixels:
         raise ImageError(
-            f"{width}x{height} is {round(width * height / 1e6, 1):g} megapixels, over the limit of "
+            f"{width}x{height} is {round(width * height / 1e6, 1):.15g} megapixels, over the limit of "
             f"{max_pixels / 1e6:g}",
             hint="raise the limit with --max-pixels if the file is to be trusted",
         )

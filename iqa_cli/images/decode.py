@@ -204,6 +204,8 @@ def _damaged(error: Exception) -> ImageError:
     text = one_line(str(error)).rstrip(".")
     if "truncated" in text.lower() or isinstance(error, EOFError):
         return ImageError("the file is truncated")
+    if text.lower().startswith("unsupported"):
+        return ImageError(f"of a kind that is not supported ({text})")
     return ImageError(f"the file is damaged ({text})" if text else "the file is damaged")
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from PIL import Image
+
+# Where a program has set up no logging, Python prints the complaints of a library on stderr, beside our own.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _lock = threading.Lock()
 _inside = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 from collections.abc import Callable
 from io import BytesIO
@@ -147,6 +148,39 @@ def test_tiff_of_floats_that_pillow_cannot_read(white: float, dog: Image.Image) 
     assert difference(pixels(data), dog) < 0.51
     with pytest.raises(ImageError, match="megapixels"):
         open_photo(data, max_pixels=200_000)
+
+
+def _tiff_by_hand(samples: np.ndarray, format_code: int) -> bytes:
+    """An uncompressed RGB TIFF of any type of numbers."""
+    height, width, channels = samples.shape
+    bits = samples.dtype.itemsize * 8
+    data = samples.tobytes()
+    # Bits and formats of the channels stand behind the ten entries of the directory.
+    after = 8 + 2 + 10 * 12 + 4
+    entries = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 3, after), (259, 3, 1, 1), (262, 3, 1, 2)]
+    entries += [(273, 4, 1, after + 12), (277, 3, 1, channels), (278, 4, 1, height), (279, 4, 1, len(data))]
+    entries += [(339, 3, 3, after + 6)]
+    directory = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    extra = struct.pack("<3H3H", *[bits] * 3, *[format_code] * 3)
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", 10) + directory + bytes(4) + extra + data
+
+
+@pytest.mark.parametrize(
+    ("dtype", "format_code", "white"), [("<u4", 1, 2**32 - 1), ("<f8", 3, 1.0), ("<i4", 2, None)]
+)
+def test_tiff_of_wide_numbers_in_colour(
+    dtype: str, format_code: int, white: float | None, dog: Image.Image
+) -> None:
+    """Found in Pillow's test pictures: OpenCV reads RGB of 32 bits, and turns it to no other order."""
+    wide = (np.asarray(dog) / 255 * (white or 1000)).astype(dtype)
+    data = _tiff_by_hand(wide, format_code)
+    if white is None:
+        with pytest.raises(ImageError, match="of a kind that is not supported"):
+            open_photo(data)
+        return
+    with open_photo(data) as photo:
+        found = photo.region(0, 0, photo.width, photo.height).astype(int)
+    assert np.abs(found - np.asarray(dog)).max() <= 1
 
 
 def test_tiff_of_16_bits_in_colour(dog: Image.Image) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import struct
+import subprocess
+import sys
 import threading
 import time
 import zlib
@@ -16,7 +18,7 @@ from PIL import Image
 
 from iqa_cli.errors import ExitCode, ImageError
 from iqa_cli.images.decode import open_photo
-from tests.conftest import png_chunk
+from tests.conftest import ROOT, png_chunk
 
 Encoded = Callable[..., bytes]
 
@@ -195,3 +197,17 @@ def test_random_damage_ends_in_a_picture_or_in_one_line(
         except ImageError as error:
             messages.append(error.message)
     assert all(message.isprintable() for message in messages)
+
+
+def test_complaints_that_pillow_logs_are_not_printed_beside_ours(dog: Image.Image, encoded: Encoded) -> None:
+    """In a process of its own: pytest sets up logging. 65,535 samples a pixel are what Pillow logs."""
+    data = bytearray(encoded(dog.resize((32, 32)), "TIFF"))
+    at = data.index(struct.pack("<HHI", 277, 3, 1))
+    data[at + 8 : at + 10] = b"\xff\xff"
+    program = (
+        "import sys; from iqa_cli.images.decode import open_photo; from iqa_cli.errors import ImageError\n"
+        "try: open_photo(sys.stdin.buffer.read())\n"
+        "except ImageError: print('refused')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], input=bytes(data), capture_output=True, cwd=ROOT)
+    assert (done.stdout.strip(), done.stderr) == (b"refused", b"")
