@@ -22,6 +22,7 @@ from iqa_cli.images.photo import Photo
 from iqa_cli.images.pillow import quiet_pillow
 from iqa_cli.images.policy import SizePolicy, reduced_size
 from iqa_cli.images.reading import reading_of
+from iqa_cli.images.webp import in_less_memory
 from iqa_cli.text import one_line, reason_of
 
 __all__ = ["Photo", "Source", "open_file", "open_photo"]
@@ -138,6 +139,8 @@ def _from_stream(
             raise ImageError("is a camera raw file", hint="develop it to JPEG or TIFF first")
         if transfer is not None:
             raise _is_hdr(transfer)
+        _check_size(*image.size, max_pixels, min_side)
+        image = in_less_memory(image, stream)
         return _decoded(image, max_pixels, min_side, exif=exif, draft_side=draft_side, owned=True)
 
 
