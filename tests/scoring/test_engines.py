@@ -140,6 +140,16 @@ def test_a_weight_is_exported_on_the_way(tiny_weight: Path, scorer: Scorer, exam
 
 
 @pytest.mark.slow
+def test_height_and_width_can_be_free(tiny_weight: Path, scorer: Scorer) -> None:
+    from iqa_cli.exporting import export_network
+
+    graph = engines.OnnxRuntimeNetwork(export_network(tiny_weight, any_size=True), (), 4, 1)
+    for side in (224, 97):
+        crops = np.random.default_rng(1).integers(0, 256, (3, side, side, 3), dtype=np.uint8)
+        assert graph.rows(crops)[:, 0] == pytest.approx(scorer.predict_crops(crops), abs=1e-4)
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not BIQ2021.is_dir(), reason="the given copy of BIQ2021 is not here")
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", SHIPPED)
