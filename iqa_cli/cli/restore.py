@@ -49,7 +49,7 @@ def restore(
     kind, options = _format_of(output)
     if output != "-":
         check_place(output)
-        _refuse_same(picture, output)
+        refuse_same(picture, output)
     with interruptible(env, otherwise=""):  # nothing has been written
         import torch
         from PIL import Image
@@ -108,7 +108,7 @@ def _format_of(output: str) -> tuple[str, dict[str, object]]:
     return kind, dict(options)
 
 
-def _refuse_same(picture: str, output: str) -> None:
+def refuse_same(picture: str, output: str) -> None:
     """The photograph is not written over."""
     try:
         same = Path(picture).exists() and Path(output).exists() and Path(picture).samefile(output)

@@ -19,7 +19,7 @@ from iqa_cli.images.policy import Mode, SizePolicy
 # In the order in which the views of a picture are looked at.
 View = Literal["tiles", "whole", "native", "glance"]
 # Gives the rectangle x, y, w, h of a view as uint8 [h, w, 3].
-_Cut = Callable[[int, int, int, int], np.ndarray]
+Cut = Callable[[int, int, int, int], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -175,15 +175,15 @@ def _generate(photo: Photo, policy: SizePolicy, plans: list[list[_Part]]) -> Ite
         level = policy.backgrounds[background] if photo.has_alpha else None
         for view, size, _, places in sorted(parts.values(), key=lambda part: get_args(View).index(part[0])):
             shares = [(i, part[2]) for i, plan in enumerate(plans) for part in plan if part[0] == view]
-            cut = _cutter(photo, size, policy.kernel, level)
+            cut = cutter(photo, size, policy.kernel, level)
             for x, y in places:
                 w, h = min(policy.crop, size[0]), min(policy.crop, size[1])
-                pixels = _mirrored(cut(x, y, w, h), policy.crop)
+                pixels = mirrored(cut(x, y, w, h), policy.crop)
                 for index, share in shares:
                     yield index, Crop(view, background, share / len(places), pixels)
 
 
-def _cutter(photo: Photo, size: tuple[int, int], kernel: str, level: int | None) -> _Cut:
+def cutter(photo: Photo, size: tuple[int, int], kernel: str, level: int | None) -> Cut:
     """How rectangles of a view are had: straight from the photo, or from a reduced copy made once."""
     if size == (photo.width, photo.height):
         return lambda x, y, w, h: photo.region(x, y, w, h, level)
@@ -191,7 +191,7 @@ def _cutter(photo: Photo, size: tuple[int, int], kernel: str, level: int | None)
     return lambda x, y, w, h: reduced[y : y + h, x : x + w]
 
 
-def _mirrored(pixels: np.ndarray, crop: int) -> np.ndarray:
+def mirrored(pixels: np.ndarray, crop: int) -> np.ndarray:
     """A view smaller than a crop continued by its mirror images on both sides, as often as needed."""
     missing_y, missing_x = crop - pixels.shape[0], crop - pixels.shape[1]
     if missing_y or missing_x:

@@ -1,0 +1,76 @@
+"""Whether `iqa map` finds the half of a photograph that was distorted: the area under the curve, per type.
+
+python -m benchmarks.map_halves PRISTINE/ [--model mfenet] [--photographs 6] [--levels 3 5]
+
+Of photographs of the part val the right half, or of every second one the left half, is replaced by that of a
+distorted copy. The area under the ROC curve of a map is the chance that a cell of the sound half has a higher
+value than one of the other; 0.5 is chance. Cells on the border, a quarter of a tile to both sides, are left
+out: tiles there see both halves. The mean over photographs is reported, and in how many of them the half was
+found (0.5 exceeded).
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+from iqa_cli import load
+from iqa_cli.datasets.pristine import read_pristine
+from iqa_cli.datasets.synth_sources import Source
+from iqa_cli.datasets.synth_task import generator
+from iqa_cli.images.decode import open_photo
+from iqa_cli.images.distortions import DISTORTIONS, distort
+from iqa_cli.scoring.quality_map import quality_map
+from iqa_cli.training.pictures import decode
+
+
+def area(values: np.ndarray, left: bool, border: float) -> float:
+    """Area under the curve of a map [rows, columns] whose left or right half was distorted."""
+    columns = (np.arange(values.shape[1]) + 0.5) / values.shape[1]
+    bad = columns < 0.5 if left else columns > 0.5
+    near = np.abs(columns - 0.5) < border
+    sound, worse = values[:, ~bad & ~near].ravel(), values[:, bad & ~near].ravel()
+    return float(stats.mannwhitneyu(sound, worse).statistic / (len(sound) * len(worse)))
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("pristine", type=Path)
+    parser.add_argument("--model", default="mfenet")
+    parser.add_argument("--photographs", type=int, default=6)
+    parser.add_argument("--levels", type=int, nargs="+", default=[3, 5])
+    parser.add_argument("--threads", type=int)
+    given = parser.parse_args()
+    scorer = load(given.model, threads=given.threads)
+    paths = read_pristine(given.pristine, "val")
+    paths = [paths[i] for i in np.linspace(0, len(paths) - 1, given.photographs).round().astype(int)]
+    print("| type | " + " | ".join(f"level {level} | found" for level in given.levels) + " |")
+    print("|---|" + "--:|--:|" * len(given.levels))
+    whole: list[list[float]] = []
+    for kind in DISTORTIONS:
+        cells, areas = [], []
+        for level in given.levels:
+            found = []
+            for place, path in enumerate(paths):
+                image = decode(path)
+                source, middle, left = Source(path.name, path, path.stem), image.shape[1] // 2, place % 2 == 1
+                worse = distort(image, kind, level, generator(0, source, kind))
+                half = np.s_[:, :middle] if left else np.s_[:, middle:]
+                mixed = image.copy()
+                mixed[half] = worse[half]
+                with open_photo(mixed) as photo:
+                    made = quality_map(scorer, photo)
+                found.append(area(made.values, left, scorer.policy.crop / 4 / made.seen[0]))
+            areas.append(float(np.mean(found)))
+            cells.append(f"{areas[-1]:.3f} | {sum(a > 0.5 for a in found)} of {len(found)}")
+        whole.append(areas)
+        print(f"| {kind} | {' | '.join(cells)} |", flush=True)
+    print("| mean | " + " | ".join(f"{value:.3f} |" for value in np.mean(whole, 0)) + " |")
+
+
+if __name__ == "__main__":
+    main()
