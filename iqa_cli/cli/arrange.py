@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -18,32 +18,49 @@ class Sort(str, Enum):
     path = "path"
 
 
-def arrange(
-    predictions: Sequence[Prediction],
-    *,
-    sort: Sort = Sort.input,
-    top: int | None = None,
-    bottom: int | None = None,
-) -> list[Prediction]:
-    """Rows sorted, or the best or worst few of them.
+class Pending:
+    """Rows that wait until all are known, to be sorted; or the best or worst few, and then no more than these
+    are kept.
 
     Equal scores (to two decimals) stay in the order of the input. By score the best comes first, with
     `bottom` the worst; failed pictures come last, and are left out of `top` and `bottom`.
+
+    Args:
+        sort: Their order.
+        top, bottom: How many of the best or of the worst; at most one of the two.
     """
-    rows = list(predictions)
-    if top is not None or bottom is not None:
-        rows = [row for row in rows if row.score is not None]
-        if top is not None:
-            rows = sorted(rows, key=lambda row: -shown_score(row))[:top]
-        else:
-            rows = sorted(rows, key=shown_score)[:bottom]
-        if sort is not Sort.path:
-            return rows
-    if sort is Sort.path:
-        return sorted(rows, key=lambda row: row.path)
-    if sort is Sort.score:
-        return sorted(rows, key=lambda row: (row.score is None, -shown_score(row)))
-    return rows
+
+    def __init__(self, *, sort: Sort = Sort.input, top: int | None = None, bottom: int | None = None) -> None:
+        self._sort, self._few, self._sign = (
+            sort,
+            top if bottom is None else bottom,
+            1 if bottom is None else -1,
+        )
+        self._all: list[Prediction] = []
+        # The least wanted first: the lower (or higher) score, of equal ones the later.
+        self._chosen: list[tuple[float, int, Prediction]] = []
+        self._number = 0
+
+    def add(self, row: Prediction) -> None:
+        """One row more."""
+        if self._few is None:
+            self._all.append(row)
+        elif row.score is not None:
+            self._number += 1
+            entry = (self._sign * shown_score(row), -self._number, row)
+            if len(self._chosen) < self._few:
+                heapq.heappush(self._chosen, entry)
+            else:
+                heapq.heappushpop(self._chosen, entry)
+
+    def rows(self) -> list[Prediction]:
+        """All that are to be shown, in order."""
+        rows = self._all if self._few is None else [row for _, _, row in sorted(self._chosen, reverse=True)]
+        if self._sort is Sort.path:
+            return sorted(rows, key=lambda row: row.path)
+        if self._sort is Sort.score and self._few is None:
+            return sorted(rows, key=lambda row: (row.score is None, -shown_score(row)))
+        return rows
 
 
 def shown_score(prediction: Prediction) -> float:

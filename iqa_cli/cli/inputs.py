@@ -1,7 +1,8 @@
 """What is to be scored: files, folders, patterns and lists, as one lazy stream of paths.
 
 Paths are kept exactly as given; the names in a folder are put behind it. Nothing is opened here but to see
-whether a file with an unknown ending is a picture.
+whether a file with an unknown ending is a picture. A million of them take no more memory than some thousand
+(`iqa_cli.cli.names`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from iqa_cli.cli.context import Environment
+from iqa_cli.cli.names import NameSet, counted, in_order
 from iqa_cli.errors import UsageError
 from iqa_cli.text import count, one_line, printable, reason_of
 
@@ -53,7 +55,7 @@ class Inputs:
     first_repeated: str = ""
     unreadable: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
-    _seen: set[str] = field(default_factory=set)
+    _seen: NameSet = field(default_factory=NameSet)
 
     def notes(self) -> list[str]:
         """Lines for a person about what was left out; asked for after the last path."""
@@ -120,9 +122,7 @@ def gather(
     )
     distinct = _distinct(stream, inputs)
     if not streamed:
-        known = list(distinct)
-        inputs.total = len(known)
-        distinct = iter(known)
+        inputs.total, distinct = counted(distinct)
     first = next(distinct, None)
     if first is None:
         raise _nothing(inputs, bool(arguments or lists), streamed)
@@ -161,16 +161,17 @@ def _expand(argument: str, inputs: Inputs, recursive: bool, *, patterns: bool) -
         yield from _walk(argument, inputs)
     elif patterns and glob.has_magic(argument) and not os.path.lexists(argument):
         try:
-            matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - keeps the prefix given
+            matches = in_order(glob.iglob(argument, recursive=True))  # noqa: PTH207 - keeps the prefix given
+            first = next(matches, None)
         except RecursionError:
             raise UsageError(
                 f"{printable(argument)}: the folders are too deep for **", hint="-r walks them"
             ) from None
-        if not matches and not set("*?") & set(argument):
+        if first is None and not set("*?") & set(argument):
             yield argument  # more likely brackets in a name than a pattern; its row will say so
-        elif not matches:
+        elif first is None:
             raise UsageError(f"no file matches {printable(argument)}")
-        for match in matches:
+        for match in chain(() if first is None else (first,), matches):
             _refuse_folder(match, recursive)
             yield from _expand(match, inputs, recursive, patterns=False)
     else:
@@ -187,25 +188,32 @@ def _walk(folder: str, inputs: Inputs) -> Iterator[str]:
     waiting = [folder]
     while waiting:
         parent = waiting.pop()
+        folders: list[str] = []
         try:
-            with os.scandir(parent) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
+            names = in_order(_files(parent, folders))
         except OSError as error:
             inputs.unreadable.append(f"{one_line(parent)}: cannot be listed: {error.strerror}")
             continue
-        folders = []
-        for entry in found:
-            path = os.path.join(parent, entry.name)  # noqa: PTH118 - a Path would drop the "./" that was given
-            if entry.name.startswith("."):
-                continue
-            if _leads_to_folder(entry):
-                folders += [] if entry.is_symlink() else [path]
-            elif is_picture(path):
+        for name in names:
+            path = os.path.join(parent, name)  # noqa: PTH118 - a Path would drop the "./" that was given
+            if is_picture(path):
                 any_found = True
                 yield path
-        waiting += reversed(folders)
+        waiting += (os.path.join(parent, name) for name in sorted(folders, reverse=True))  # noqa: PTH118
     if not any_found and not inputs.unreadable:
         inputs.empty.append(folder)
+
+
+def _files(parent: str, folders: list[str]) -> Iterator[str]:
+    """Names of the files in a folder, as they come; those of its folders are put aside."""
+    with os.scandir(parent) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if not _leads_to_folder(entry):
+                yield entry.name
+            elif not entry.is_symlink():
+                folders.append(entry.name)
 
 
 def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
@@ -235,12 +243,11 @@ def _distinct(paths: Iterable[str], inputs: Inputs) -> Iterator[str]:
             real = os.path.normcase(os.path.realpath(path))
         except (OSError, ValueError):
             real = path
-        if real in inputs._seen:
+        if inputs._seen.add(real):
+            yield path
+        else:
             inputs.repeated += 1
             inputs.first_repeated = inputs.first_repeated or path
-            continue
-        inputs._seen.add(real)
-        yield path
 
 
 def _from_file(name: str, null: bool) -> Iterator[str]:

@@ -35,6 +35,8 @@ class Output:
     """
 
     def __init__(self, env: Environment, path: str | None, *, direct: bool = False) -> None:
+        #: Whether what is written appears before a person.
+        self.is_terminal = path in (None, "-") and env.stdout_is_terminal
         self.name = "stdout" if path in (None, "-") else one_line(str(path))
         self._replacement: Replacement | None = None
         self._stream: BinaryIO = env.stdout

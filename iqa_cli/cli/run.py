@@ -3,6 +3,7 @@ order."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 from collections.abc import Iterator, Sequence
@@ -10,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from iqa_cli.cli.arrange import Sort, Tally, arrange
+from iqa_cli.cli.arrange import Pending, Sort, Tally
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.inputs import Inputs, gather, is_picture
 from iqa_cli.cli.interrupt import computing
 from iqa_cli.cli.output import Output, OutputError, check_place
 from iqa_cli.cli.progress import Progress
-from iqa_cli.cli.sinks import CsvSink, Format, JsonLinesSink, JsonSink, Sink, TsvSink
+from iqa_cli.cli.sinks import Format, Sink, format_for, plain_sink
 from iqa_cli.errors import ExitCode, ImageError, UsageError
 from iqa_cli.prediction import Prediction
 from iqa_cli.text import count, printable
@@ -27,15 +28,9 @@ if TYPE_CHECKING:
     from iqa_cli.images.policy import Mode
     from iqa_cli.scoring.device import Precision
     from iqa_cli.scoring.engines import Engine
+    from iqa_cli.scoring.store import Store
 
 DEFAULT_MODEL = "mfenet"
-_BY_SUFFIX = {
-    ".csv": Format.csv,
-    ".tsv": Format.tsv,
-    ".json": Format.json,
-    ".jsonl": Format.jsonl,
-    ".ndjson": Format.jsonl,
-}
 
 
 @dataclass(frozen=True)
@@ -65,6 +60,8 @@ class ScoreOptions:
     fail_below: float | None = None
     strict_inputs: bool = False
     exit_zero: bool = False
+    store: str | None = None
+    reread: bool = False
 
     def __post_init__(self) -> None:
         pairs = (("native", "fast"), ("top", "bottom"), ("models", "weights"))
@@ -75,6 +72,8 @@ class ScoreOptions:
             math.isfinite(self.fail_below) and 0 <= self.fail_below <= 100
         ):
             raise UsageError("--fail-below takes a score from 0 to 100")
+        if self.reread and self.store is None:
+            raise UsageError("--reread goes with --store")
 
     @property
     def mode(self) -> Mode:
@@ -86,13 +85,8 @@ class ScoreOptions:
         return self.sort is Sort.input and self.top is None and self.bottom is None
 
     def format_for(self, env: Environment) -> Format:
-        """The format asked for, or that of the file's name; a table for a person, plain rows for a
-        program."""
-        if self.format is not None:
-            return self.format
-        if self.output in (None, "-"):
-            return Format.table if env.stdout_is_terminal else Format.tsv
-        return _BY_SUFFIX.get(Path(str(self.output)).suffix.lower(), Format.tsv)
+        """The format of the rows."""
+        return format_for(self.format, self.output, env)
 
 
 def run_score(options: ScoreOptions, env: Environment) -> ExitCode:
@@ -122,6 +116,8 @@ def run_score(options: ScoreOptions, env: Environment) -> ExitCode:
             )
         if options.files_from is not None and _same_file(options.output, options.files_from):
             raise UsageError(f"{printable(options.output)} is the list, which the results would overwrite")
+        if options.store is not None and _same_file(options.output, options.store):
+            raise UsageError(f"{printable(options.output)} is the store, which the results would overwrite")
     tally = Tally(options.fail_below)
     progress = Progress(env, inputs.total)
     with computing(env):
@@ -129,8 +125,9 @@ def run_score(options: ScoreOptions, env: Environment) -> ExitCode:
             logging.basicConfig(stream=env.stderr, level=logging.INFO, format="%(message)s")
             logging.getLogger("iqa_cli").setLevel(logging.DEBUG)
         try:
-            cards, predictions = _predictions(options, inputs, progress)
-            _write_rows(options, env, cards, predictions, progress, tally)
+            with _opened(options.store) as store:
+                cards, predictions = _predictions(options, inputs, progress, store)
+                _write_rows(options, env, cards, predictions, progress, tally)
         except BrokenPipeError:
             # The reader has seen enough, as in `iqa score ... | head`.
             pass
@@ -148,8 +145,17 @@ def _same_file(one: str, other: str) -> bool:
         return False
 
 
+def _opened(store: str | None) -> contextlib.AbstractContextManager[Store | None]:
+    """The store, if one is wanted: opened before seconds go into anything else."""
+    if store is None:
+        return contextlib.nullcontext()
+    from iqa_cli.scoring.store import Store
+
+    return Store(store)
+
+
 def _predictions(
-    options: ScoreOptions, inputs: Inputs, progress: Progress
+    options: ScoreOptions, inputs: Inputs, progress: Progress, store: Store | None
 ) -> tuple[list[Card], Iterator[Prediction]]:
     """The cards of the weights, in their order, and the records to come."""
     from iqa_cli.weights import find_several
@@ -171,9 +177,15 @@ def _predictions(
     )
     progress.begin()
     progress.show()
+    memory = None
+    if store is not None:
+        from iqa_cli.scoring.storekey import keys_of
+
+        keys = keys_of(group, [path for path, _ in found], mode=options.mode, exif=options.exif)
+        memory = store.memory(keys, max_pixels=options.max_pixels, trust_stamps=not options.reread)
     labelled = ((path, path) for path in inputs.paths)
     predictions = group.score_many(
-        labelled, mode=options.mode, max_pixels=options.max_pixels, exif=options.exif
+        labelled, mode=options.mode, max_pixels=options.max_pixels, exif=options.exif, memory=memory
     )
     return cards, predictions
 
@@ -189,7 +201,7 @@ def _write_rows(
     """All rows, as they come or arranged at the end; after an interruption those that are known."""
     chosen = options.format_for(env)
     output = Output(env, options.output, direct=chosen is Format.jsonl)
-    pending: list[Prediction] = []
+    pending = Pending(sort=options.sort, top=options.top, bottom=options.bottom)
     try:
         sink = _sink(chosen, output, options, env, cards)
         progress.erase()
@@ -205,14 +217,14 @@ def _write_rows(
                         progress.erase()
                         sink.row(prediction)
                     else:
-                        pending.append(prediction)
+                        pending.add(prediction)
                 progress.show()
         except KeyboardInterrupt:
             tally.interrupted = True
         finally:
             # Whatever has happened, hours of work are not thrown away.
             progress.erase()
-            for prediction in arrange(pending, sort=options.sort, top=options.top, bottom=options.bottom):
+            for prediction in pending.rows():
                 sink.row(prediction)
             sink.finish()
         output.close()
@@ -228,14 +240,8 @@ def _sink(
     chosen: Format, output: Output, options: ScoreOptions, env: Environment, cards: Sequence[Card]
 ) -> Sink:
     card, further = cards[0], [other.name for other in cards[1:]]
-    if chosen is Format.json:
-        return JsonSink(output)
-    if chosen is Format.jsonl:
-        return JsonLinesSink(output)
-    if chosen is Format.csv:
-        return CsvSink(output, further)
-    if chosen is Format.tsv:
-        return TsvSink(output, further)
+    if chosen is not Format.table:
+        return plain_sink(chosen, output, further)
     from iqa_cli.card import percentile_of, word_for
     from iqa_cli.cli.table import TableSink
 

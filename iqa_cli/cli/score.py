@@ -29,6 +29,7 @@ Examples:
   iqa score -r holiday/ --sort score -o scores.csv
   find . -name '*.jpg' -print0 | iqa score -0 - --format jsonl
   iqa score -r holiday/ --model mfenet --model mine.safetensors
+  iqa score -r library/ --store scores.db
 
 The score is 100 times the mean opinion score (MOS, 0 to 1) that people are
 predicted to give. See 'iqa models show mfenet' for what it was measured on.
@@ -142,6 +143,22 @@ def score(
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads.", rich_help_panel="Scoring")
     ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Keep scores in FILE, and score only what it does not hold; see 'iqa store'.",
+            rich_help_panel="Scoring",
+        ),
+    ] = None,
+    reread: Annotated[
+        bool,
+        typer.Option(
+            "--reread",
+            help="With --store: read also files that look unchanged.",
+            rich_help_panel="Scoring",
+        ),
+    ] = False,
     output_format: Annotated[
         Format | None,
         typer.Option(
@@ -218,6 +235,8 @@ def score(
         fail_below=fail_below,
         strict_inputs=strict_inputs,
         exit_zero=exit_zero,
+        store=store,
+        reread=reread,
     )
     if not options.paths and files_from is None and not null:
         # Nothing was asked: say how to ask, as a failure so that a script notices.

@@ -12,10 +12,13 @@ import io
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
+from iqa_cli.cli.context import Environment
 from iqa_cli.cli.output import Output
 from iqa_cli.prediction import Prediction
 from iqa_cli.spreadsheet import name_cell, text_cell
@@ -40,6 +43,7 @@ COLUMNS = (
 # Float rounding differs between batches of different sizes by far less than this.
 _DIGITS = {"score": 4, "spread": 4, "raw": 6, "low": 4, "high": 4}
 # JSON allows these as they are, a terminal should not see them.
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _CONTROL = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -51,15 +55,29 @@ class Format(str, Enum):
     csv = "csv"
     json = "json"
     jsonl = "jsonl"
+    parquet = "parquet"
+
+
+_BY_SUFFIX = {f".{kind.value}": kind for kind in Format if kind is not Format.table}
+_BY_SUFFIX[".ndjson"] = Format.jsonl
+
+
+def format_for(asked: Format | None, output: str | None, env: Environment) -> Format:
+    """The format asked for, or that of the file's name; a table for a person, plain rows for a program."""
+    if asked is not None:
+        return asked
+    if output in (None, "-"):
+        return Format.table if env.stdout_is_terminal else Format.tsv
+    return _BY_SUFFIX.get(Path(str(output)).suffix.lower(), Format.tsv)
 
 
 class Sink(Protocol):
-    """Takes records one by one. `finish` is called once, also after an interruption: what it leaves is
-    well-formed."""
+    """Takes records one by one, and the values of further columns by name. `finish` is called once, also
+    after an interruption: what it leaves is well-formed."""
 
     def start(self) -> None: ...
 
-    def row(self, prediction: Prediction) -> None: ...
+    def row(self, prediction: Prediction, more: Mapping[str, str] = _NOTHING) -> None: ...
 
     def finish(self) -> None: ...
 
@@ -99,8 +117,8 @@ class JsonLinesSink:
     def start(self) -> None:
         """Nothing comes before the first row."""
 
-    def row(self, prediction: Prediction) -> None:
-        self._output.write(_json_bytes(plain_record(prediction)) + b"\n")
+    def row(self, prediction: Prediction, more: Mapping[str, str] = _NOTHING) -> None:
+        self._output.write(_json_bytes({**plain_record(prediction), **more}) + b"\n")
 
     def finish(self) -> None:
         """Nothing comes after the last row."""
@@ -116,8 +134,8 @@ class JsonSink:
     def start(self) -> None:
         """The bracket comes with the first row, so that a run that fails at once has written nothing."""
 
-    def row(self, prediction: Prediction) -> None:
-        self._output.write(self._before + _json_bytes(plain_record(prediction)))
+    def row(self, prediction: Prediction, more: Mapping[str, str] = _NOTHING) -> None:
+        self._output.write(self._before + _json_bytes({**plain_record(prediction), **more}))
         self._before = b",\n  "
 
     def finish(self) -> None:
@@ -130,17 +148,19 @@ class CsvSink:
     Args:
         output: Where to.
         further: Names of the models beside the first.
+        more: Names of the columns behind those.
     """
 
-    def __init__(self, output: Output, further: Sequence[str]) -> None:
+    def __init__(self, output: Output, further: Sequence[str], more: Sequence[str] = ()) -> None:
         self._output = output
         self._further = list(further)
+        self._more = list(more)
 
     def start(self) -> None:
-        self._write([*COLUMNS, *(f"scores.{model}" for model in self._further)])
+        self._write([*COLUMNS, *(f"scores.{model}" for model in self._further), *self._more])
 
-    def row(self, prediction: Prediction) -> None:
-        path, *cells = _cells(prediction, self._further)
+    def row(self, prediction: Prediction, more: Mapping[str, str] = _NOTHING) -> None:
+        path, *cells = [*_cells(prediction, self._further), *(more[name] for name in self._more)]
         self._write([name_cell(path), *(text_cell(cell) if _is_text(cell) else cell for cell in cells)])
 
     def finish(self) -> None:
@@ -157,19 +177,45 @@ class TsvSink:
     """Tab-separated rows without a header, for cut, sort and awk: the columns of the CSV in the same
     order."""
 
-    def __init__(self, output: Output, further: Sequence[str]) -> None:
+    def __init__(self, output: Output, further: Sequence[str], more: Sequence[str] = ()) -> None:
         self._output = output
         self._further = list(further)
+        self._more = list(more)
 
     def start(self) -> None:
         """Without a header, every line is a picture."""
 
-    def row(self, prediction: Prediction) -> None:
-        cells = map(printable, _cells(prediction, self._further))
+    def row(self, prediction: Prediction, more: Mapping[str, str] = _NOTHING) -> None:
+        cells = map(printable, [*_cells(prediction, self._further), *(more[name] for name in self._more)])
         self._output.write(("\t".join(cells) + "\n").encode())
 
     def finish(self) -> None:
         """Nothing comes after the last row."""
+
+
+def plain_sink(chosen: Format, output: Output, further: Sequence[str] = (), more: Sequence[str] = ()) -> Sink:
+    """The sink of a format that is no table.
+
+    Args:
+        chosen: The format.
+        output: Where to.
+        further: Names of the models beside the first.
+        more: Names of the columns behind those.
+
+    Raises:
+        OutputError: Parquet needs an extra package, or a file.
+    """
+    if chosen is Format.json:
+        return JsonSink(output)
+    if chosen is Format.jsonl:
+        return JsonLinesSink(output)
+    if chosen is Format.csv:
+        return CsvSink(output, further, more)
+    if chosen is Format.parquet:
+        from iqa_cli.cli.parquet import ParquetSink
+
+        return ParquetSink(output, further, more)
+    return TsvSink(output, further, more)
 
 
 def _cells(prediction: Prediction, further: Sequence[str]) -> list[str]:

@@ -5,7 +5,7 @@ behind it the distortion that the network names, if any."""
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -84,7 +84,8 @@ class TableSink:
         heading += "".join(f"{title:>{_SCORE_CELLS}}  " for _, title in self._further)
         self._line(Text(f"{heading}picture", style="bold"))
 
-    def row(self, prediction: Prediction) -> None:
+    def row(self, prediction: Prediction, more: Mapping[str, str] | None = None) -> None:
+        """Further columns have no room."""
         name = printable(prediction.path)
         line = Text()
         if prediction.score is None:

@@ -298,6 +298,22 @@ def test_a_store_that_breaks_in_the_middle_ends_the_run_with_one_line(
             list(group.score_many(pictures, memory=memory))
 
 
+def test_a_full_disk_ends_the_run_with_one_line_and_leaves_a_whole_store(
+    tmp_path: Path, pictures: list[str]
+) -> None:
+    group = group_of(FakeScorer())
+    many = [(f"{number}", Path(pictures[0]).read_bytes() + bytes([number])) for number in range(200)]
+    with Store(tmp_path / "s.db") as store:
+        memory = store.memory(keys_for(group, tmp_path))
+        (pages,) = store._writer.execute("PRAGMA page_count").fetchone()
+        store._writer.execute(f"PRAGMA max_page_count = {pages + 2}")
+        with pytest.raises(StoreError, match="disk is full"):
+            list(group.score_many(many, memory=memory))
+    (again,) = scored(tmp_path, many[:1], scorer := FakeScorer())
+    assert again.score == plain_score(pictures[0])
+    assert scorer.looked == 0
+
+
 @pytest.fixture
 def listed(tmp_path: Path, pictures: list[str]) -> Iterator[StoreReader]:
     (tmp_path / "broken.png").write_bytes(b"no picture")

@@ -1,0 +1,156 @@
+"""`iqa score --store` and `iqa store`: the same bytes as without a store; what is listed and exported."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iqa_cli.scoring.pipeline import Pipeline
+from tests.cli.conftest import Iqa
+from tests.tinyweight import make_tiny_weight
+
+Photos = Callable[..., Path]
+FORMATS = ("csv", "tsv", "json", "jsonl", "table")
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From the call on, a network that is asked for anything ends the run."""
+
+    def refuse(*_: Any) -> None:
+        raise AssertionError("the network was asked")
+
+    return lambda: monkeypatch.setattr(Pipeline, "_flush", refuse)
+
+
+def test_a_second_run_prints_the_same_bytes_in_every_format_without_the_network(
+    iqa: Iqa, photos: Photos, no_network: Callable[[], None]
+) -> None:
+    folder = photos("b.jpg", "a.jpg", "sub/c.jpg")
+    (folder / "broken.jpg").write_bytes(b"no photo at all")
+    plain = {kind: iqa("score", "-r", ".", "--format", kind) for kind in FORMATS}
+    first = iqa("score", "-r", ".", "--format", "csv", "--store", "s.db")
+    assert (first.out, first.err, first.code) == (plain["csv"].out, plain["csv"].err, plain["csv"].code)
+    no_network()
+    for kind in FORMATS:
+        again = iqa("score", "-r", ".", "--format", kind, "--store", "s.db")
+        assert (again.out, again.err, again.code) == (plain[kind].out, plain[kind].err, plain[kind].code)
+        assert iqa("score", "-r", ".", "--format", kind, "--store", "s.db", "--reread").out == plain[kind].out
+
+
+def test_several_models_share_a_store(
+    iqa: Iqa, photos: Photos, examples: Path, no_network: Callable[[], None]
+) -> None:
+    folder = photos("a.jpg", "b.jpg")
+    make_tiny_weight(folder, examples, "second", seed=12)
+    both = ["--model", "mfenet", "--model", "second.safetensors", "--format", "jsonl"]
+    plain = iqa("score", "a.jpg", "b.jpg", *both).out
+    assert iqa("score", "a.jpg", "--model", "second.safetensors", "--store", "s.db").code == 0
+    mixed = iqa("score", "a.jpg", "b.jpg", *both, "--store", "s.db").out
+    scores = [[json.loads(line)["scores"] for line in out.splitlines()] for out in (plain, mixed)]
+    for one, other in zip(*scores, strict=True):
+        assert one == {name: pytest.approx(value, abs=0.005) for name, value in other.items()}
+    no_network()
+    assert iqa("score", "a.jpg", "b.jpg", *both, "--store", "s.db").out == mixed
+    assert iqa("score", "b.jpg", "--model", "second.safetensors", "--store", "s.db").code == 0
+
+
+@pytest.fixture
+def stored(iqa: Iqa, photos: Photos) -> list[dict[str, Any]]:
+    """s.db in the working directory, with three pictures and a broken one; the records of the run."""
+    folder = photos("b.jpg", "a\x1b[31m.jpg", "sub/c.jpg")
+    (folder / "broken.jpg").write_bytes(b"no photo at all")
+    out = iqa("score", "-r", ".", "--format", "jsonl", "--store", "s.db").out
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_what_is_listed_are_the_rows_of_the_run(
+    iqa: Iqa, stored: list[dict[str, Any]], tiny_weights: Path
+) -> None:
+    from iqa_cli.scoring.hashing import sha256_of
+
+    wanted = [{**record, "path": os.path.abspath(record["path"])} for record in stored]  # noqa: PTH100
+    wanted.sort(key=lambda record: record["path"])
+    weight = sha256_of(tiny_weights / "mfenet.safetensors")
+    for record in wanted:
+        record |= {"sha256": sha256_of(record["path"]), "weight": weight, "settings": "default"}
+    lines = iqa("store", "s.db", "--format", "jsonl").out.splitlines()
+    assert [json.loads(line) for line in lines] == wanted
+    assert json.loads(iqa("store", "s.db", "--format", "json").out) == wanted
+    rows = list(csv.DictReader(iqa("store", "s.db", "--format", "csv").out.decode().splitlines()))
+    for row, record in zip(rows, wanted, strict=True):
+        for name in ("path", "sha256", "weight", "settings"):
+            assert row[name] == record[name]
+        assert row["score"] == ("" if record["score"] is None else f"{record['score']:.4f}")
+    table = iqa("store", "s.db", terminal="stdout", colour=False).out
+    assert b"\x1b[31m" not in table
+    assert b"a\\x1b[31m.jpg" in table
+    assert b"\x1b[31m" not in iqa("store", "s.db").out
+
+
+def test_parquet_has_the_columns_of_the_csv_with_types(iqa: Iqa, stored: list[dict[str, Any]]) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert iqa("store", "s.db", "-o", "out.parquet").code == 0
+    table = parquet.read_table("out.parquet")
+    csv_names = iqa("store", "s.db", "--format", "csv").out.decode().splitlines()[0].split(",")
+    assert table.column_names == csv_names
+    listed = [json.loads(line) for line in iqa("store", "s.db", "--format", "jsonl").out.splitlines()]
+    assert table.to_pylist() == [{name: record[name] for name in csv_names} for record in listed]
+    assert iqa("score", "b.jpg", "--store", "s.db", "-o", "one.parquet").code == 0
+    assert parquet.read_table("one.parquet").to_pylist()[0]["score"] == stored[1]["score"]
+    refused = iqa("store", "s.db", "--format", "parquet", terminal="stdout")
+    assert (refused.code, refused.out) == (2, b"")
+    assert "not for a terminal" in refused.err
+
+
+def test_filters_and_orders(iqa: Iqa, stored: list[dict[str, Any]]) -> None:
+    scores = sorted(record["score"] for record in stored if record["score"] is not None)
+
+    def listed(*options: object) -> list[str]:
+        return [row[1] for row in iqa("store", "s.db", *options).rows]
+
+    assert listed("--bottom", 2) == [f"{score:.4f}" for score in scores[:2]]
+    assert listed("--top", 9) == [f"{score:.4f}" for score in reversed(scores)]
+    assert listed("--by-score") == [*(f"{score:.4f}" for score in reversed(scores)), ""]
+    assert listed("--failed") == [""]
+    assert len(listed("--match", "*/sub/*")) == 1
+    assert listed("--below", scores[0]) == []
+    assert iqa("store", "s.db", "--below", "0").err == "iqa: s.db holds no such row\n"
+    assert iqa("store", "s.db", "--model", "mfe").err.splitlines()[1] == "  hint: it has those of: mfenet"
+    (summary,) = json.loads(iqa("store", "s.db", "--summary", "--format", "json").out)
+    assert (summary["model"], summary["scored"], summary["failed"]) == ("mfenet", 3, 1)
+    assert summary["mean"] == pytest.approx(sum(scores) / 3, abs=0.001)
+    assert b"3 scores, mean" in iqa("store", "s.db", "--summary", terminal="stdout").out
+
+
+def test_wrong_usage_is_one_line_and_leaves_files_as_they_are(iqa: Iqa, stored: list[dict[str, Any]]) -> None:
+    for arguments, line in (
+        (("score", "b.jpg", "--reread"), "--reread goes with --store"),
+        (("score", "b.jpg", "--store", "s.db", "-o", "s.db"), "s.db is the store, which the results would"),
+        (("score", "b.jpg", "--store", "b.jpg"), "b.jpg is no store of scores"),
+        (("score", "b.jpg", "--store", "no/s.db"), "no/s.db: cannot be opened"),
+        (("score", "b.jpg", "--store", "."), ". is a folder, not a store"),
+        (("store", "none.db"), "there is no store none.db"),
+        (("store", "b.jpg"), "b.jpg is no store of scores"),
+        (("store", "s.db", "--top", "1", "--bottom", "1"), "--top and --bottom exclude each other"),
+        (("store", "s.db", "--failed", "--below", "5"), "--failed chooses pictures without a score"),
+        (("store", "s.db", "--below", "nan"), "--below takes a number"),
+    ):
+        result = iqa(*arguments)
+        assert (result.code, result.out) == (2, b""), arguments
+        assert result.err.startswith(f"iqa: error: {line}"), result.err
+    assert not Path("none.db").exists()
+    assert iqa("score", "b.jpg").code == 0
+
+
+def test_a_device_is_no_store(iqa: Iqa, photos: Photos) -> None:
+    photos("a.jpg")
+    result = iqa("score", "a.jpg", "--store", os.devnull)
+    assert (result.code, result.out) == (2, b"")
+    assert "is no regular file" in result.err
