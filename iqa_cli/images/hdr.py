@@ -17,6 +17,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 # Far more than any file has before its pixels.
 _MAX_CHUNKS = 1000
 _MAX_META = 2**24
+_MAX_BOX = 2**40
 
 
 def transfer_of_file(stream: BinaryIO) -> str | None:
@@ -77,7 +78,7 @@ def _meta_box(stream: BinaryIO) -> bytes:
         size = _number(head[:4])
         if size == 1:
             size = _number(stream.read(8)) - 8
-        if len(head) < 8 or size < 8:
+        if len(head) < 8 or not 8 <= size <= _MAX_BOX:
             break
         if head[4:] == b"meta":
             return stream.read(min(size - 8, _MAX_META))

@@ -12,6 +12,7 @@ from PIL import Image, ImageCms
 
 from iqa_cli.errors import ImageError
 from iqa_cli.images.decode import open_photo
+from iqa_cli.images.hdr import transfer_of_file
 from tests.conftest import png_chunk
 
 Encoded = Callable[..., bytes]
@@ -96,3 +97,12 @@ def test_damaged_signals_are_no_defect(dog: Image.Image, encoded: Encoded) -> No
                 messages.append(error.message)
     assert len(messages) > 10
     assert all(len(message.splitlines()) == 1 for message in messages)
+
+
+@pytest.mark.parametrize("size", [2**40 + 1, 2**63 - 1, 2**63, 2**64 - 1])
+def test_a_box_of_absurd_size_is_passed_over(size: int) -> None:
+    """Found by fuzzing: no stream goes so far."""
+    data = b"\0\0\0\1ftyp" + size.to_bytes(8, "big") + b"avif" + bytes(40)
+    assert transfer_of_file(BytesIO(data)) is None
+    with pytest.raises(ImageError):
+        open_photo(data)
