@@ -1,7 +1,7 @@
 """Seconds from the shell to `iqa --help` and to a first score, beside a bare interpreter and bare imports of
 torch and timm, in one run.
 
-    python benchmarks/startup.py [--runs 9] [--exported mfenet.onnx]
+    python benchmarks/startup.py [--runs 9] [--exported mfenet.onnx] [--only "import torch" ...]
 
 "CPU" is what the process and its threads have computed, which other programs on the machine disturb less.
 """
@@ -44,12 +44,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--exported", help="A file of `iqa export`, scored as well.")
+    parser.add_argument("--only", nargs="+", metavar="COMMAND", help="These rows of the table.")
     options = parser.parse_args()
     commands = dict(COMMANDS)
     if options.exported:
         commands["iqa score --model FILE.onnx dog.jpg"] = [
             *["-m", "iqa_cli", "score", "--model", str(Path(options.exported).resolve()), PHOTO]
         ]
+    if options.only:
+        commands = {name: commands[name] for name in options.only}
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
     for turn in range(options.runs + 1):
         for name, arguments in commands.items():
