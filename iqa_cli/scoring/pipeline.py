@@ -205,6 +205,9 @@ class Pipeline(Generic[T]):
             # One bad picture is one bad row, whatever is wrong with it; the caller says it in words.
             failure = error
         self._put(job.parts, _End(failure))
+        # The traceback of a failure holds this frame. Were the failure held by it in turn, each would stay in
+        # memory until Python looks for circles, which beside all of torch it hardly ever does.
+        del failure, job
 
     def _put(self, target: queue.Queue, value: object) -> None:
         while not self._stop.is_set():

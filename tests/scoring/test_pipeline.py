@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import queue
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 
 import numpy as np
@@ -136,6 +138,28 @@ def test_a_part_filled_batch_holds_up_a_limited_number_of_pictures_that_need_no_
     for item in range(1, 3000):
         assert next(outcomes).results == [Known(0, item)]
     outcomes.close()  # type: ignore[attr-defined]
+
+
+def test_a_failure_that_nobody_keeps_is_gone() -> None:
+    """Without waiting for the collector of circles, which is late in a process with torch."""
+
+    class Broken(Exception):
+        pass
+
+    def broken(item: int) -> Iterator[Part]:
+        yield Size(2, 2)
+        raise Broken
+
+    failures = []
+    gc.disable()
+    try:
+        for outcome in Pipeline(broken, [Lane(Network(), 2)], decoders=1).run(range(50)):
+            assert isinstance(outcome.results[0], Broken)
+            failures.append(weakref.ref(outcome.results[0]))
+        del outcome
+        assert sum(failure() is not None for failure in failures) <= 1
+    finally:
+        gc.enable()
 
 
 def test_what_is_known_of_one_network_stands_beside_what_another_says() -> None:
