@@ -48,11 +48,13 @@ def overlay(photo: Photo, found: QualityMap, span: tuple[float, float] | None = 
     scale = min(1.0, LONGEST / max(found.width, found.height))
     size = max(1, round(found.width * scale)), max(1, round(found.height * scale))
     grey = cv2.cvtColor(photo.resized(*size, "box", 224 if photo.has_alpha else None), cv2.COLOR_RGB2GRAY)
-    fine = cv2.resize(found.values, size, interpolation=cv2.INTER_LINEAR)
-    mixed = (1 - _SHARE) * cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB) + _SHARE * _colours(fine, low, high)
+    fine = np.asarray(cv2.resize(found.values, size, interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+    mixed = cv2.addWeighted(
+        cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), 1 - _SHARE, _colours(fine, low, high), _SHARE, 0
+    )
     bar = _scale(size[1], low, high)
     canvas = Image.new("RGB", (size[0] + bar.width, max(size[1], bar.height)), (_GREY,) * 3)
-    canvas.paste(Image.fromarray(mixed.round().astype(np.uint8)), (0, 0))
+    canvas.paste(Image.fromarray(np.asarray(mixed, dtype=np.uint8)), (0, 0))
     canvas.paste(bar, (size[0], 0))
     return canvas
 
