@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from iqa_cli.selftest import ANSWERS, known_answer, picture, record_answers
+from iqa_cli import load
+from iqa_cli.selftest import ANSWERS, TOLERANCE, known_answer, picture, record_answers
 from tests.cli.conftest import Iqa
 from tests.conftest import ROOT
 from tests.tinyweight import make_tiny_weight
@@ -92,7 +93,10 @@ def test_the_picture_is_the_same_wherever_it_is_made() -> None:
     assert hashlib.sha256(np.ascontiguousarray(made)).hexdigest()[:16] == "141e1cd4ce8b8ef7"
 
 
-def test_the_shipped_weights_have_known_answers() -> None:
-    names = [p for p in (ROOT / "weights").glob("*.safetensors") if ".seen." not in p.name]
-    assert names
-    assert all(known_answer(path) is not None for path in names)
+def test_the_shipped_weights_give_their_known_answers() -> None:
+    paths = [path for path in (ROOT / "weights").glob("*.safetensors") if ".seen." not in path.name]
+    assert paths
+    for path in paths:
+        known, found = known_answer(path), load(path).score(picture()).score
+        assert known is not None, path.name
+        assert found == pytest.approx(known, abs=TOLERANCE), path.name
