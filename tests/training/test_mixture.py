@@ -129,12 +129,13 @@ def test_a_score_map_begins_as_nothing_and_never_turns_the_score_round() -> None
 
 
 def test_a_map_finds_the_scale_of_its_database(train: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
-    train(epochs=4, rate_new=0.03)
+    # In bfloat16 so small a network goes another way on every kind of processor.
+    train(epochs=10, rate_new=0.03, precision="fp32")
     maps = [line["maps"] for line in read_log(tmp_path / "run") if "maps" in line]
-    assert [set(entry) for entry in maps] == [{"halved", "ordered"}] * 4
+    assert [set(entry) for entry in maps] == [{"halved", "ordered"}] * 10
     scale, offset = maps[-1]["halved"]
-    assert scale < 0.97  # from 1 towards a half
-    assert offset > 0.01  # from 0 towards 0.3
+    assert scale < 0.9  # from 1 towards a half
+    assert offset > 0.2  # from 0 towards 0.3
     others = [line["others"] for line in read_log(tmp_path / "run") if "others" in line]
     assert all(set(entry) == {"halved"} for entry in others)
     header = (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0]
