@@ -11,11 +11,11 @@ import typer
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.long_run import interruptible
+from iqa_cli.cli.one_picture import named, refuse_same
 from iqa_cli.cli.options import Device, DeviceOption, Quiet, Threads
 from iqa_cli.cli.output import check_place, write
-from iqa_cli.cli.restore import refuse_same
 from iqa_cli.cli.run_progress import run_progress
-from iqa_cli.errors import IqaError, UsageError
+from iqa_cli.errors import UsageError
 from iqa_cli.text import one_line
 
 if TYPE_CHECKING:
@@ -88,21 +88,18 @@ def quality_map(
         from iqa_cli.scoring.quality_map import quality_map as score_tiles
 
         scorer = load(model, device=device.value, threads=threads)
-        try:
-            with (
-                open_photo(picture, max_pixels=max_pixels) as photo,
-                run_progress(env) as progress,
-            ):
-                found = score_tiles(
-                    scorer,
-                    photo,
-                    side=None if native else SIDE,
-                    progress=lambda done, total: progress.update("scoring tiles", done, total),
-                )
-                content = _content(chosen, photo, found, scale)
-        except IqaError as error:
-            hint = None if Path(picture).is_dir() else error.hint  # which is one for `iqa score`
-            raise type(error)(f"{one_line(picture)}: {error.message}", hint=hint) from None
+        with (
+            named(picture),
+            open_photo(picture, max_pixels=max_pixels) as photo,
+            run_progress(env) as progress,
+        ):
+            found = score_tiles(
+                scorer,
+                photo,
+                side=None if native else SIDE,
+                progress=lambda done, total: progress.update("scoring tiles", done, total),
+            )
+            content = _content(chosen, photo, found, scale)
         write(env, place, content)
         low, high = found.values.min(), found.values.max()
         env.note(

@@ -10,9 +10,10 @@ import typer
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.long_run import interruptible
+from iqa_cli.cli.one_picture import named, refuse_same
 from iqa_cli.cli.options import DeviceName, Quiet, Threads
 from iqa_cli.cli.output import check_place, write
-from iqa_cli.errors import IqaError, UsageError
+from iqa_cli.errors import UsageError
 from iqa_cli.text import one_line
 
 #: Ending -> Pillow's name of the format, and how it is written.
@@ -63,14 +64,10 @@ def restore(
             torch.set_num_threads(threads)
         where = choose_device(device)
         network, name = load_restorer(weights)
-        try:
-            with open_photo(picture, max_pixels=max_pixels) as photo:
-                if photo.has_alpha:
-                    env.note("its transparency is left out: it is put on a light background")
-                restored = restore_photo(network, photo, where)
-        except IqaError as error:
-            hint = None if Path(picture).is_dir() else error.hint  # which is one for `iqa score`
-            raise type(error)(f"{one_line(picture)}: {error.message}", hint=hint) from None
+        with named(picture), open_photo(picture, max_pixels=max_pixels) as photo:
+            if photo.has_alpha:
+                env.note("its transparency is left out: it is put on a light background")
+            restored = restore_photo(network, photo, where)
         stream = io.BytesIO()
         Image.fromarray(restored).save(stream, kind, **options)
         write(env, output, stream.getvalue())
@@ -106,13 +103,3 @@ def _format_of(output: str) -> tuple[str, dict[str, object]]:
         )
     kind, options = _FORMATS[ending]
     return kind, dict(options)
-
-
-def refuse_same(picture: str, output: str) -> None:
-    """The photograph is not written over."""
-    try:
-        same = Path(picture).exists() and Path(output).exists() and Path(picture).samefile(output)
-    except (OSError, ValueError):
-        return  # opening it will tell
-    if same:
-        raise UsageError(f"-o {one_line(output)}: is the photograph itself", hint="name another file with -o")

@@ -5,6 +5,7 @@ No torch in here: what `iqa export` has written is scored without it.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -102,9 +103,9 @@ class _ExportedNetwork(Network):
         columns = [np.asarray(part, dtype=np.float32).reshape(len(crops), -1) for part in said]
         return np.concatenate(columns, axis=1)
 
+    @abstractmethod
     def compute(self, rgb: npt.NDArray[np.float32]) -> list[Any]:
         """The outputs of the graph in their order."""
-        raise NotImplementedError
 
 
 class OnnxRuntimeNetwork(_ExportedNetwork):

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from iqa_cli.datasets.record import ImageRecord
-from iqa_cli.images.distortions import TYPES
+from iqa_cli.images.distortions import DISTORTIONS
 from iqa_cli.training.config import TrainConfig
 from iqa_cli.training.crops import RANKED, CropSampler
 from iqa_cli.training.devices import Machine, dtype_of, free_memory
@@ -76,7 +76,7 @@ def sampler_of(
         rank=team.rank,
         ranks=team.size,
         sizes=config.sizes,
-        types=RANKED if config.ranked == "loss" else (*TYPES, "down_up"),
+        types=RANKED if config.ranked == "loss" else tuple(DISTORTIONS),
     )
 
 
