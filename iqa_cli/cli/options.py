@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from iqa_cli.cli.sinks import Format
+
 
 class Device(str, Enum):
     """Where the network runs."""
@@ -89,5 +91,21 @@ Pristine = Annotated[
     Path,
     typer.Option(
         metavar="DIR", help="Undistorted photographs: sources.csv (split train and val) and images/."
+    ),
+]
+
+# Rows of scores.
+RowFormat = Annotated[
+    Format | None,
+    typer.Option(
+        "--format",
+        help="Default: by the name of -o; table on a terminal, tsv otherwise.",
+        rich_help_panel="Output",
+    ),
+]
+RowOutput = Annotated[
+    str | None,
+    typer.Option(
+        "-o", "--output", metavar="FILE", help="Write to FILE (- is stdout).", rich_help_panel="Output"
     ),
 ]

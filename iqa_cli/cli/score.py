@@ -12,9 +12,9 @@ import typer
 
 from iqa_cli.cli.arrange import Sort
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.options import Device
+from iqa_cli.cli.options import Device, RowFormat, RowOutput
 from iqa_cli.cli.run import ScoreOptions, run_score
-from iqa_cli.cli.sinks import COLUMNS, Format
+from iqa_cli.cli.sinks import COLUMNS
 from iqa_cli.images.policy import SizePolicy
 
 _POLICY = "\n".join(
@@ -159,20 +159,8 @@ def score(
             rich_help_panel="Scoring",
         ),
     ] = False,
-    output_format: Annotated[
-        Format | None,
-        typer.Option(
-            "--format",
-            help="Default: by the name of -o; table on a terminal, tsv otherwise.",
-            rich_help_panel="Output",
-        ),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "-o", "--output", metavar="FILE", help="Write to FILE (- is stdout).", rich_help_panel="Output"
-        ),
-    ] = None,
+    output_format: RowFormat = None,
+    output: RowOutput = None,
     sort: Annotated[
         Sort, typer.Option(help="Order of rows; score is best first.", rich_help_panel="Output")
     ] = Sort.input,

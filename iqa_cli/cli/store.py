@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.options import Quiet
+from iqa_cli.cli.options import Quiet, RowFormat, RowOutput
 from iqa_cli.cli.output import Output, OutputError, check_place
 from iqa_cli.cli.sinks import Format, Sink, format_for, plain_sink
 from iqa_cli.errors import ExitCode, UsageError
@@ -80,20 +80,8 @@ def store(
     summary: Annotated[
         bool, typer.Option("--summary", help="Count what there is instead.", rich_help_panel="Output")
     ] = False,
-    output_format: Annotated[
-        Format | None,
-        typer.Option(
-            "--format",
-            help="Default: by the name of -o; table on a terminal, tsv otherwise.",
-            rich_help_panel="Output",
-        ),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "-o", "--output", metavar="FILE", help="Write to FILE (- is stdout).", rich_help_panel="Output"
-        ),
-    ] = None,
+    output_format: RowFormat = None,
+    output: RowOutput = None,
     quiet: Quiet = False,
 ) -> int:
     """The text of the help is `_HELP`."""
