@@ -38,12 +38,14 @@ WIDTHS, PENALTIES = (0.3, 1.0, 3.0), (0.01, 0.03, 0.1, 0.3, 1.0)
 def pooled(network: MFENet, records: Sequence[ImageRecord]) -> dict[str, tuple[Array, Array]]:
     """Part -> means and deviations of its maps, [n, C] each."""
     found: dict[str, list[tuple[Array, Array]]] = {}
+    maps_of: dict[str, list[torch.Tensor]] = {}
+    for name, part in (("D", network.dan), ("H", network.hfen)):
+        if part is not None:  # kept on the way to G
+            part.register_forward_hook(lambda _, __, maps, name=name: maps_of.update({name: maps}))
     for record in records:
         rgb = to_tensor(decode(record.path)[None])
-        x = (rgb - network.mean) / network.std
-        maps_of = {"F": network.qen.stages(x), "G": network.stage_maps(rgb)}
-        maps_of |= {"D": network.dan(x)} if network.dan is not None else {}
-        maps_of |= {"H": network.hfen(x)} if network.hfen is not None else {}
+        maps_of["F"] = network.qen.stages((rgb - network.mean) / network.std)
+        maps_of["G"] = network.stage_maps(rgb)
         for name, maps in maps_of.items():
             means = np.concatenate([m[0].mean((1, 2)).double().numpy() for m in maps])
             deviations = np.concatenate([m[0].double().std((1, 2)).numpy() for m in maps])
