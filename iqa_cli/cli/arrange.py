@@ -6,8 +6,11 @@ import heapq
 from dataclasses import dataclass, field
 from enum import Enum
 
-from iqa_cli.errors import ExitCode
+from iqa_cli.cli.context import Environment
+from iqa_cli.cli.inputs import Inputs
+from iqa_cli.errors import ExitCode, ImageError
 from iqa_cli.prediction import Prediction
+from iqa_cli.text import count
 
 
 class Sort(str, Enum):
@@ -117,3 +120,39 @@ class Tally:
         if bad_inputs and (strict_inputs or not self.below):
             return ExitCode.SOME_FAILED
         return ExitCode.BELOW_THRESHOLD if self.below else ExitCode.OK
+
+
+def tell(env: Environment, inputs: Inputs, tally: Tally, *, few: bool = False) -> None:
+    """What a person should know beside the rows: on stderr, errors also with -q.
+
+    Args:
+        env: Where stderr is.
+        inputs: Read to their end.
+        tally: Of all records; learns of the folders that could not be listed.
+        few: Only some rows are shown, so that this is the only place to tell of the failed ones.
+    """
+    tally.unreadable = len(inputs.unreadable)
+    for line in inputs.notes():
+        env.note(line)
+    for line in inputs.unreadable:
+        env.error(ImageError(line))
+    if tally.failed:
+        total = count(tally.scored + tally.failed, "picture")
+        if not few:
+            first = tally.failures[0]
+            text = f"{first.path}: {first.error}"
+            if tally.scored + tally.failed > 1:
+                text = f"{tally.failed:,} of {total} could not be scored; the first: {text}"
+            env.error(ImageError(text))
+        else:
+            for failure in tally.failures:
+                env.error(ImageError(f"{failure.path}: {failure.error}"))
+            env.error(ImageError(f"{tally.failed:,} of {total} could not be scored"))
+    for model, (failed, first) in tally.further.items():
+        shown = f"{first.path}: {first.errors[model]}"
+        env.error(ImageError(f"{model} could not score {count(failed, 'picture')}; the first: {shown}"))
+    if tally.below:
+        scored = count(tally.scored, "picture")
+        env.note(f"{tally.below:,} of {scored} scored below {tally.fail_below:g}")
+    if tally.interrupted:
+        env.note(f"interrupted; {count(tally.scored + tally.failed, 'picture')} done")

@@ -19,6 +19,15 @@ class Device(str, Enum):
     cuda = "cuda"
 
 
+class PrecisionName(str, Enum):
+    """How exactly the network computes."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+
+
 class ListFormat(str, Enum):
     """How a list is printed."""
 
@@ -91,6 +100,70 @@ Pristine = Annotated[
     Path,
     typer.Option(
         metavar="DIR", help="Undistorted photographs: sources.csv (split train and val) and images/."
+    ),
+]
+
+# Pictures to score.
+Recursive = Annotated[
+    bool, typer.Option("-r", "--recursive", help="Walk folders, sorted.", rich_help_panel="Inputs")
+]
+WalksAnyway = Annotated[bool, typer.Option("-r", "--recursive", hidden=True, help="Folders are walked.")]
+NullSeparated = Annotated[
+    bool, typer.Option("-0", "--null", help="Lists are separated by NUL.", rich_help_panel="Inputs")
+]
+FilesFrom = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Read a list of pictures from FILE.", rich_help_panel="Inputs"),
+]
+MaxPixels = Annotated[int, typer.Option(min=1, help="Refuse larger pictures.", rich_help_panel="Inputs")]
+FolderPaths = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="PATH",
+        show_default=False,
+        help="Folders (walked), pictures, patterns, or - for a list on stdin.",
+    ),
+]
+ScoredBefore = Annotated[
+    str | None,
+    typer.Option(
+        "--scores",
+        metavar="FILE",
+        help="Instead of PATH: what 'iqa score' has written (csv, json, jsonl), or a store.",
+        rich_help_panel="Inputs",
+    ),
+]
+
+# How they are scored.
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="Weight to use, or a file of one; see 'iqa models'. Several may be given. Default: mfenet.",
+        rich_help_panel="Scoring",
+    ),
+]
+NativeMode = Annotated[
+    bool, typer.Option("--native", help="Tile the full resolution.", rich_help_panel="Scoring")
+]
+FastMode = Annotated[
+    bool,
+    typer.Option("--fast", help="See a large picture reduced only; moves scores.", rich_help_panel="Scoring"),
+]
+ScoringDevice = Annotated[Device, typer.Option(help="Where to compute.", rich_help_panel="Scoring")]
+Precision = Annotated[
+    PrecisionName,
+    typer.Option(help="auto is fp32; the others move scores.", rich_help_panel="Scoring"),
+]
+ScoringThreads = Annotated[int | None, typer.Option(min=1, help="CPU threads.", rich_help_panel="Scoring")]
+StoreFile = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="FILE",
+        help="Keep scores in FILE, and score only what it does not hold; see 'iqa store'.",
+        rich_help_panel="Scoring",
     ),
 ]
 

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from iqa_cli.cli.arrange import Pending, Sort, Tally
+from iqa_cli.cli.arrange import Pending, Sort, Tally, tell
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.inputs import Inputs, gather, is_picture
 from iqa_cli.cli.interrupt import computing
 from iqa_cli.cli.output import Output, OutputError, check_place
 from iqa_cli.cli.progress import Progress
 from iqa_cli.cli.sinks import Format, Sink, format_for, plain_sink
-from iqa_cli.errors import ExitCode, ImageError, UsageError
+from iqa_cli.errors import ExitCode, UsageError
 from iqa_cli.prediction import Prediction
-from iqa_cli.text import count, printable
+from iqa_cli.text import printable
 from iqa_cli.training.interrupt import deferred_interrupt
 
 if TYPE_CHECKING:
@@ -96,17 +96,7 @@ def run_score(options: ScoreOptions, env: Environment) -> ExitCode:
         IqaError: Nothing could be scored: wrong usage, no weights, no place for the rows.
         KeyboardInterrupt: Interrupted before the first row could have been written.
     """
-    try:
-        Path.cwd()
-    except FileNotFoundError:
-        raise UsageError("the folder that this runs in does not exist any more") from None
-    inputs = gather(
-        list(options.paths),
-        env,
-        recursive=options.recursive,
-        null=options.null,
-        files_from=options.files_from,
-    )
+    inputs = inputs_of(options, env)
     if options.output is not None and options.output != "-":
         check_place(options.output)
         if is_picture(options.output):
@@ -119,6 +109,48 @@ def run_score(options: ScoreOptions, env: Environment) -> ExitCode:
         if options.store is not None and _same_file(options.output, options.store):
             raise UsageError(f"{printable(options.output)} is the store, which the results would overwrite")
     tally = Tally(options.fail_below)
+    try:
+        with scoring(options, env, inputs) as (cards, predictions, progress):
+            _write_rows(options, env, cards, predictions, progress, tally)
+    except BrokenPipeError:
+        # The reader has seen enough, as in `iqa score ... | head`.
+        pass
+    tell(env, inputs, tally, few=options.top is not None or options.bottom is not None)
+    return tally.exit_code(strict_inputs=options.strict_inputs, exit_zero=options.exit_zero)
+
+
+def inputs_of(options: ScoreOptions, env: Environment) -> Inputs:
+    """The pictures that the options name.
+
+    Raises:
+        UsageError: There are none, or the working directory is gone.
+    """
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("the folder that this runs in does not exist any more") from None
+    return gather(
+        list(options.paths),
+        env,
+        recursive=options.recursive,
+        null=options.null,
+        files_from=options.files_from,
+    )
+
+
+@contextlib.contextmanager
+def scoring(
+    options: ScoreOptions, env: Environment, inputs: Inputs
+) -> Iterator[tuple[list[Card], Iterator[Prediction], Progress]]:
+    """The way from pictures to records: within it, the scorer is loaded and the store is open.
+
+    Yields:
+        The cards of the weights in their order, the records to come in the order of the inputs, and the
+        progress, which whoever iterates has to advance and show.
+
+    Raises:
+        IqaError: No weights, no device, no store.
+    """
     progress = Progress(env, inputs.total)
     with computing(env):
         if env.debug:
@@ -126,16 +158,9 @@ def run_score(options: ScoreOptions, env: Environment) -> ExitCode:
             logging.getLogger("iqa_cli").setLevel(logging.DEBUG)
         try:
             with _opened(options.store) as store:
-                cards, predictions = _predictions(options, inputs, progress, store)
-                _write_rows(options, env, cards, predictions, progress, tally)
-        except BrokenPipeError:
-            # The reader has seen enough, as in `iqa score ... | head`.
-            pass
+                yield *_predictions(options, inputs, progress, store), progress
         finally:
             progress.erase()
-    tally.unreadable = len(inputs.unreadable)
-    _report(options, env, inputs, tally)
-    return tally.exit_code(strict_inputs=options.strict_inputs, exit_zero=options.exit_zero)
 
 
 def _same_file(one: str, other: str) -> bool:
@@ -256,32 +281,3 @@ def _sink(
         columns=env.columns,
         encoding=env.stdout_encoding if options.output in (None, "-") else "utf-8",
     )
-
-
-def _report(options: ScoreOptions, env: Environment, inputs: Inputs, tally: Tally) -> None:
-    """What a person should know beside the rows: on stderr, errors also with -q."""
-    for line in inputs.notes():
-        env.note(line)
-    for line in inputs.unreadable:
-        env.error(ImageError(line))
-    if tally.failed:
-        total = count(tally.scored + tally.failed, "picture")
-        if options.top is None and options.bottom is None:
-            first = tally.failures[0]
-            text = f"{first.path}: {first.error}"
-            if tally.scored + tally.failed > 1:
-                text = f"{tally.failed:,} of {total} could not be scored; the first: {text}"
-            env.error(ImageError(text))
-        else:
-            # Their rows are not among those chosen, so this is the only place to tell.
-            for failure in tally.failures:
-                env.error(ImageError(f"{failure.path}: {failure.error}"))
-            env.error(ImageError(f"{tally.failed:,} of {total} could not be scored"))
-    for model, (failed, first) in tally.further.items():
-        shown = f"{first.path}: {first.errors[model]}"
-        env.error(ImageError(f"{model} could not score {count(failed, 'picture')}; the first: {shown}"))
-    if tally.below:
-        scored = count(tally.scored, "picture")
-        env.note(f"{tally.below:,} of {scored} scored below {options.fail_below:g}")
-    if tally.interrupted:
-        env.note(f"interrupted; {count(tally.scored + tally.failed, 'picture')} done")

@@ -12,7 +12,23 @@ import typer
 
 from iqa_cli.cli.arrange import Sort
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.options import Device, RowFormat, RowOutput
+from iqa_cli.cli.options import (
+    Device,
+    FastMode,
+    FilesFrom,
+    MaxPixels,
+    Models,
+    NativeMode,
+    NullSeparated,
+    Precision,
+    PrecisionName,
+    Recursive,
+    RowFormat,
+    RowOutput,
+    ScoringDevice,
+    ScoringThreads,
+    StoreFile,
+)
 from iqa_cli.cli.run import ScoreOptions, run_score
 from iqa_cli.cli.sinks import COLUMNS
 from iqa_cli.images.policy import SizePolicy
@@ -57,15 +73,6 @@ Exit codes: 0 all scored, 1 a score under --fail-below, 2 wrong usage,
 """
 
 
-class PrecisionName(str, Enum):
-    """How exactly the network computes."""
-
-    auto = "auto"
-    fp32 = "fp32"
-    bf16 = "bf16"
-    fp16 = "fp16"
-
-
 class EngineName(str, Enum):
     """What computes the network; all but torch are extras."""
 
@@ -84,52 +91,24 @@ def score(
             help="Pictures, folders (with -r), patterns, or - for a list on stdin.",
         ),
     ] = None,
-    recursive: Annotated[
-        bool, typer.Option("-r", "--recursive", help="Walk folders, sorted.", rich_help_panel="Inputs")
-    ] = False,
-    null: Annotated[
-        bool, typer.Option("-0", "--null", help="Lists are separated by NUL.", rich_help_panel="Inputs")
-    ] = False,
-    files_from: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Read a list of pictures from FILE.", rich_help_panel="Inputs"),
-    ] = None,
-    max_pixels: Annotated[
-        int, typer.Option(min=1, help="Refuse larger pictures.", rich_help_panel="Inputs")
-    ] = 250_000_000,
+    recursive: Recursive = False,
+    null: NullSeparated = False,
+    files_from: FilesFrom = None,
+    max_pixels: MaxPixels = 250_000_000,
     no_exif: Annotated[
         bool, typer.Option("--no-exif", help="Ignore the EXIF orientation.", rich_help_panel="Inputs")
     ] = False,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Weight to use, or a file of one; see 'iqa models'. Several may be given. Default: mfenet.",
-            rich_help_panel="Scoring",
-        ),
-    ] = None,
+    model: Models = None,
     weights: Annotated[
         str | None,
         typer.Option(
             metavar="FILE", help="A .safetensors file instead of a name.", rich_help_panel="Scoring"
         ),
     ] = None,
-    native: Annotated[
-        bool, typer.Option("--native", help="Tile the full resolution.", rich_help_panel="Scoring")
-    ] = False,
-    fast: Annotated[
-        bool,
-        typer.Option(
-            "--fast", help="See a large picture reduced only; moves scores.", rich_help_panel="Scoring"
-        ),
-    ] = False,
-    device: Annotated[
-        Device, typer.Option(help="Where to compute.", rich_help_panel="Scoring")
-    ] = Device.auto,
-    precision: Annotated[
-        PrecisionName,
-        typer.Option(help="auto is fp32; the others move scores.", rich_help_panel="Scoring"),
-    ] = PrecisionName.auto,
+    native: NativeMode = False,
+    fast: FastMode = False,
+    device: ScoringDevice = Device.auto,
+    precision: Precision = PrecisionName.auto,
     engine: Annotated[
         EngineName | None,
         typer.Option(
@@ -140,17 +119,8 @@ def score(
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Crops computed at once.", rich_help_panel="Scoring")
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads.", rich_help_panel="Scoring")
-    ] = None,
-    store: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Keep scores in FILE, and score only what it does not hold; see 'iqa store'.",
-            rich_help_panel="Scoring",
-        ),
-    ] = None,
+    threads: ScoringThreads = None,
+    store: StoreFile = None,
     reread: Annotated[
         bool,
         typer.Option(
