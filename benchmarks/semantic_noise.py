@@ -35,7 +35,7 @@ from iqa_cli.networks.qfm_iqm import QFMIQM, QFMIQMConfig
 from iqa_cli.networks.qfm_noise import FeatureMemory, SemanticMatching
 from iqa_cli.training.crops import RANKED, Image, to_tensor
 from iqa_cli.training.pictures import decode
-from iqa_cli.training.starts_qfm import load_backbone
+from iqa_cli.training.starts_backbone import load_backbone
 
 SIDE, BATCH, RATE, DECAY = 288, 64, 6e-4, 0.02
 #: Distorted copies of each photograph that the teacher scores.
@@ -183,7 +183,7 @@ def main() -> None:
     given = parser.parse_args()
     began = time.monotonic()
     whole = QFMIQM(QFMIQMConfig(backbone="tf_efficientnet_lite0"))
-    load_backbone(whole, "lite0")
+    load_backbone(whole.encoder.backbone, whole.config, "lite0")
     whole.eval()
     database = read_database("biq2021", given.root)
     looks = {}

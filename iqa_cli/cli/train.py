@@ -127,7 +127,8 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME|FILE",
-            help="vcrnet, qfm-iqm: ImageNet weights to start the backbone from; lite0 for vcrnet.",
+            help="Weights to start the backbone from: lite0 (vcrnet), lite0 to lite2, a file, or the backbone "
+            "of a finished weight (qfm-iqm; mfenet: as QEN in place of the VAN).",
         ),
     ] = None,
     restoration: Annotated[

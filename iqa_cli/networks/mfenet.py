@@ -6,7 +6,8 @@ Published: three branches (QEN on VAN, DAN on a contrastively pre-trained ResNet
 convolutions and high-frequency modules), AFF that brings in the distortion-aware features, FFM that brings
 in the high frequencies. Second-hand: the high-frequency module is built on octave convolution and drops its
 low half. Our choice: both fusions at all four stages, the frozen DAN and P = BN(1x1(D)), widths and order of
-the HFEN, the auxiliary objective, the form of the FFM, the head, normalisation inside the network.
+the HFEN, the auxiliary objective, the form of the FFM, the head, normalisation inside the network, a timm
+network where no VAN with learnt weights can be had.
 
     F_i = QEN stage,  P_i = BN(1x1(D_i)),  A_i = AFF(F_i, P_i),  G_i = FFM(A_i, H_i)          i = 1 .. 4
     score = head([pool G_1, pool G_2, pool G_3, pool G_4])
@@ -17,7 +18,7 @@ Licence of this file: that of the project.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 import torch
 import torch.nn.functional as F
@@ -30,13 +31,19 @@ from iqa_cli.networks.hfen import HFEN, highpass_target
 from iqa_cli.networks.numbers import IMAGENET_MEAN, IMAGENET_STD, in_float32, register_channels
 from iqa_cli.networks.van import VAN, VAN_SIZES
 
+if TYPE_CHECKING:
+    from iqa_cli.networks.timm_qen import TimmQEN
+
 
 @dataclass(frozen=True)
 class MFENetConfig:
     """The network's shape; each field past `van` is an ablation of the specification.
 
     Attributes:
-        van: Size of the QEN's VAN: "b0" ships, "b1" to "b3" are larger, "tiny" serves tests.
+        van: Size of the QEN's VAN: "b0" is the start's, "b1" to "b3" are larger, "tiny" serves tests.
+        backbone: A timm network that is the QEN in place of the VAN (our choice, see `TimmQEN`), or "".
+        normalisation: What the weights of that network expect: "half" (mean and deviation 0.5,
+            EfficientNet-Lite) or "imagenet".
         dan: "contrastive", "imagenet" (the start the ResNet-50 was given) or "none" (no distortion branch).
         dan_strides: "caffe" or "torch", as the ResNet-50's weights need it.
         fusion: How P enters F: "aff", "add" or "concat".
@@ -55,6 +62,8 @@ class MFENetConfig:
     """
 
     van: str = "b0"
+    backbone: str = ""
+    normalisation: Literal["half", "imagenet"] = "half"
     dan: Literal["contrastive", "imagenet", "none"] = "contrastive"
     dan_strides: Literal["torch", "caffe"] = "torch"
     fusion: Literal["aff", "add", "concat"] = "aff"
@@ -70,6 +79,10 @@ class MFENetConfig:
     def __post_init__(self) -> None:
         if self.van not in VAN_SIZES:
             raise ValueError(f"van must be one of {', '.join(VAN_SIZES)}, not {self.van!r}")
+        if self.backbone:
+            from iqa_cli.networks.timm_qen import check_pyramid  # timm takes a second, and a VAN needs none
+
+            check_pyramid(self.backbone)
         for name, hint in get_type_hints(type(self)).items():
             allowed, value = get_args(hint), getattr(self, name)
             if get_origin(hint) is Literal and value not in allowed:
@@ -94,8 +107,11 @@ class MFENetConfig:
             raise ValueError("distortions need the DAN, and the config says dan=none")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for a card; without a head, as cards were before there was one."""
+        """Plain values for a card; without what a network has not, as cards were before it was there."""
         values = {**asdict(self), "distortions": list(self.distortions)}
+        del values["van" if self.backbone else "backbone"]
+        if not self.backbone:
+            del values["normalisation"]
         if not self.distortions:
             del values["distortions"], values["distortion_stages"]
         return values
@@ -136,7 +152,7 @@ class MFENet(nn.Module):
     def __init__(self, config: MFENetConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or MFENetConfig()
-        self.qen = VAN(config.van)
+        self.qen = _qen(config)
         widths = self.qen.widths
         self.dan: FrozenDAN | None = None
         self.hfen: HFEN | None = None
@@ -239,6 +255,14 @@ class MFENet(nn.Module):
     def freeze_early(self, stages: int) -> None:
         """Keep the first stages of the QEN, 0 to 4, as they are: see `VAN.freeze`."""
         self.qen.freeze(stages)
+
+
+def _qen(config: MFENetConfig) -> VAN | TimmQEN:
+    if not config.backbone:
+        return VAN(config.van)
+    from iqa_cli.networks.timm_qen import TimmQEN
+
+    return TimmQEN(config.backbone, config.normalisation)
 
 
 def _deviation(x: Tensor) -> Tensor:

@@ -10,6 +10,11 @@ from torch import Tensor, nn
 #: Channel means and deviations of ImageNet; applied inside the networks.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+#: Channel means and deviations that the weights of timm's networks expect.
+NORMALISATIONS = {
+    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
+}
 
 
 def register_channels(module: nn.Module, **constants: tuple[float, float, float]) -> None:

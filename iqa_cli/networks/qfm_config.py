@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from iqa_cli.networks.qfm_backbone import check_cut, layout_of
+from iqa_cli.networks.timm_backbone import check_cut, layout_of
 
 #: field -> lowest and highest value
 _WHOLE = {

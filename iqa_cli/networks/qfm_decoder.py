@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from iqa_cli.networks.numbers import in_float32
-from iqa_cli.networks.qfm_backbone import Backbone
+from iqa_cli.networks.timm_backbone import Backbone
 
 #: Where scores start: the middle of the 0 to 1 scale.
 _MIDDLE = 0.5

@@ -23,19 +23,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from iqa_cli.networks.numbers import IMAGENET_MEAN, IMAGENET_STD, register_channels
-from iqa_cli.networks.qfm_backbone import Backbone
+from iqa_cli.networks.numbers import NORMALISATIONS, register_channels
 from iqa_cli.networks.qfm_config import PAPER, QFMIQMConfig
 from iqa_cli.networks.qfm_decoder import Encoder, QualityDecoder
 from iqa_cli.networks.qfm_noise import FeatureMemory, SemanticMatching, SemanticNoise
+from iqa_cli.networks.timm_backbone import Backbone
 
 __all__ = ["PAPER", "QFMIQM", "QFMIQMConfig"]
-
-#: Channel means and deviations that a backbone's weights expect; applied inside the network.
-NORMALISATIONS = {
-    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-    "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
-}
 
 
 class QFMIQM(nn.Module):

@@ -17,6 +17,7 @@ from iqa_cli.errors import UsageError
 if TYPE_CHECKING:
     from iqa_cli.datasets.record import ImageRecord
     from iqa_cli.training.options import RunOptions
+    from iqa_cli.training.warmstart import WarmStart
 
 #: Of each database the pictures fitted and those chosen on.
 Parts: TypeAlias = "Sequence[tuple[Sequence[ImageRecord], Sequence[ImageRecord]]]"
@@ -41,7 +42,9 @@ class Entry:
 
 STARTS: dict[str, Entry] = {
     "mfenet": Entry(
-        ("qen", "resnet50", "dan"), ("qen_pristine", "dan_pristine"), "iqa_cli.training.beginning_mfenet"
+        ("qen", "resnet50", "dan", "backbone"),
+        ("qen_pristine", "dan_pristine"),
+        "iqa_cli.training.beginning_mfenet",
     ),
     "vcrnet": Entry(
         ("backbone", "restoration"), ("restoration_pristine",), "iqa_cli.training.beginning_vcrnet"
@@ -96,6 +99,14 @@ class Beginning:
         """
         return []
 
+    def handed_on(self, run: RunOptions) -> list[WarmStart]:
+        """The finished weights, but that of `--start`, which a branch is taken from.
+
+        Raises:
+            WeightsError: One is missing or damaged.
+        """
+        return []
+
     def identities(self, run: RunOptions) -> dict[str, str | None]:
         """Option -> SHA-256 of the start that it names, None where it is not given.
 
@@ -116,6 +127,16 @@ def beginning(network: str) -> Beginning:
     starts: Beginning = import_module(entry.module).Starts()
     starts.options = entry.options
     return starts
+
+
+def refuse_second_backbone(run: RunOptions) -> None:
+    """See that a finished weight does not bring the backbone that another start would bring too.
+
+    Raises:
+        UsageError: It does.
+    """
+    if run.start and run.backbone:
+        raise UsageError("--start holds a backbone already; leave --backbone out")
 
 
 def refuse_foreign(network: str, run: RunOptions) -> None:

@@ -1,4 +1,4 @@
-"""The starts of an MFE-Net: a VAN for the QEN, and a ResNet-50 for the frozen DAN."""
+"""The starts of an MFE-Net: a VAN or another backbone for the QEN, and a ResNet-50 for the frozen DAN."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from iqa_cli.errors import UsageError
-from iqa_cli.training.beginning import Beginning, Parts, Seen
+from iqa_cli.networks.mfenet import MFENetConfig
+from iqa_cli.training.beginning import Parts, Seen
+from iqa_cli.training.beginning_backbone import BackboneBeginning, fill, fixed_fields
 from iqa_cli.training.options import RunOptions
 from iqa_cli.training.provenance import check_pristine, read_recipe, starting_points
 from iqa_cli.training.starts import INT8_STRIDES, load_qen, load_resnet50_int8
@@ -17,14 +19,24 @@ from iqa_cli.training.starts_dan import load_dan, network_fields, read_dan_recip
 _DAN_STARTS = {"imagenet": "--resnet50", "contrastive": "--dan"}
 
 
-class Starts(Beginning):
-    """`--qen`, and `--dan` or `--resnet50`."""
+#: Branches that a start of another width than the weight of `--start` leaves nothing of.
+_ON_WIDTHS = ("qen.", "projections.", "fusions.", "hfen.", "ffms.", "head.")
+
+
+class Starts(BackboneBeginning):
+    """`--qen` or `--backbone`, and `--dan` or `--resnet50`."""
 
     def fields(self, run: RunOptions, net: Mapping[str, Any]) -> dict[str, Any]:
         fixed = {} if run.dan is None else network_fields(read_dan_recipe(Path(run.dan)))
-        return {**net, **fixed}
+        return {**net, **fixed, **fixed_fields(run, MFENetConfig.__dataclass_fields__)}
 
     def check(self, run: RunOptions, config: Any, net: dict[str, Any]) -> None:
+        super().check(run, config, net)
+        if run.qen and config.backbone:
+            raise UsageError(
+                f"--qen starts a VAN, and the config says backbone={config.backbone}",
+                hint="start it with --backbone",
+            )
         start = run.start_of_dan
         if start in _DAN_STARTS:
             option = _DAN_STARTS[start]
@@ -49,7 +61,8 @@ class Starts(Beginning):
             )
 
     def replaced(self, run: RunOptions) -> tuple[str, ...]:
-        return ("dan.",) if run.dan or run.resnet50 else ()
+        of_dan = ("dan.",) if run.dan or run.resnet50 else ()
+        return (*of_dan, *_ON_WIDTHS) if run.backbone else of_dan
 
     def load(self, run: RunOptions, network: Any, parts: Parts, seen: Seen) -> list[dict[str, Any]]:
         qen, resnet50, dan = (run.path(key) for key in ("qen", "resnet50", "dan"))
@@ -61,4 +74,5 @@ class Starts(Beginning):
         if qen is not None:
             load_qen(network.qen, qen)
             check_pristine("--qen", read_recipe(qen), of_qen)
-        return starting_points(qen, resnet50, dan, parts, of_qen, of_dan)
+        of_backbone = fill(network.qen, network.config, run)
+        return [*starting_points(qen, resnet50, dan, parts, of_qen, of_dan), *of_backbone]

@@ -1,4 +1,4 @@
-"""The start of a QFM-IQM: ImageNet weights of its backbone."""
+"""The start of a QFM-IQM: the weights of its backbone."""
 
 from __future__ import annotations
 
@@ -6,28 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from iqa_cli.errors import UsageError
-from iqa_cli.text import one_line
-from iqa_cli.training.beginning import Beginning, Parts, Seen
+from iqa_cli.networks.qfm_config import QFMIQMConfig
+from iqa_cli.training.beginning import Parts, Seen, refuse_second_backbone
+from iqa_cli.training.beginning_backbone import BackboneBeginning, fill, fixed_fields
 from iqa_cli.training.options import RunOptions
-from iqa_cli.training.starts import file_sha256
-from iqa_cli.training.starts_qfm import load_backbone, network_fields
 
 
-class Starts(Beginning):
-    """`--backbone NAME|FILE`; and its own loss against the scores of `--teacher` must not be off."""
+class Starts(BackboneBeginning):
+    """`--backbone`; and its own loss against the scores of `--teacher` must not be off."""
 
     def fields(self, run: RunOptions, net: Mapping[str, Any]) -> dict[str, Any]:
-        return {**({} if run.backbone is None else network_fields(run.backbone)), **net}
+        return {**fixed_fields(run, QFMIQMConfig.__dataclass_fields__), **net}
 
     def check(self, run: RunOptions, config: Any, net: dict[str, Any]) -> None:
-        needed = {} if run.backbone is None else network_fields(run.backbone)
-        for key, value in needed.items():
-            if (given := getattr(config, key)) != value:
-                raise UsageError(
-                    f"--net {key}={given} contradicts --backbone {one_line(str(run.backbone))}, which needs "
-                    f"{key}={value}",
-                    hint="leave one of them out",
-                )
+        super().check(run, config, net)
+        refuse_second_backbone(run)
         if run.teacher and not config.distillation_weight:
             raise UsageError(
                 "--teacher: the loss against its scores is turned off (distillation_weight=0)",
@@ -35,11 +28,4 @@ class Starts(Beginning):
             )
 
     def load(self, run: RunOptions, network: Any, parts: Parts, seen: Seen) -> list[dict[str, Any]]:
-        if run.backbone is None:
-            return []
-        return [load_backbone(network, run.backbone)]
-
-    def identities(self, run: RunOptions) -> dict[str, str | None]:
-        path = run.path("backbone")
-        known = file_sha256(path) if path is not None and path.is_file() else run.backbone
-        return {"--backbone": known}
+        return fill(network.encoder.backbone, network.config, run)

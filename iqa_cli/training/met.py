@@ -29,7 +29,8 @@ Known = dict[str, Seen]
 
 
 def known_to_starts(run: RunOptions) -> Known:
-    """What the finished weights of a run have seen: those of `--start` and `--teacher`, as far as they say.
+    """What the finished weights of a run have seen, those of `--start`, `--teacher` and `--backbone`, as far
+    as they say.
 
     Raises:
         WeightsError: There is no such weight.
@@ -42,6 +43,9 @@ def known_to_starts(run: RunOptions) -> Known:
                 known[f"{option} {one_line(name)}"] = read_seen(seen_path(path))
             except WeightsError:
                 continue  # that it is not known what it has seen is on the card of what is made from it
+    backbone = run.path("backbone")
+    if backbone is not None and backbone.is_file() and seen_path(backbone).is_file():
+        known[f"--backbone {one_line(backbone)}"] = read_seen(seen_path(backbone))
     return known
 
 

@@ -40,7 +40,7 @@ class RunOptions:
         resnet50: ImageNet start of its DAN.
         qen_pristine: Photographs that the start `qen` has seen.
         dan_pristine: Photographs that the start `dan` has seen.
-        backbone: ImageNet start of the backbone of another network: a name or a file.
+        backbone: Start of the backbone of another network, or of a QEN that is no VAN: a name or a file.
         restoration: Start of a VCRNet's restoration network.
         restoration_pristine: Photographs that the start `restoration` has seen.
         teacher: Finished weights; the mean of their scores of the pictures in `unlabelled` is learnt as well.
@@ -118,7 +118,10 @@ class RunOptions:
             (set(self.order) - set(self.data), "--order names a database that --data does not"),
             (self.data[0] in self.order, "the first --data gives the scale; --order is for further ones"),
             (self.start and self.qen, "--start holds a QEN already; leave --qen out"),
-            (self.start and self.backbone, "--start holds a backbone already; leave --backbone out"),
+            (
+                self.qen and self.backbone,
+                "--qen and --backbone exclude each other: a VAN, or a network in its place",
+            ),
             (self.start and self.restoration, "--start holds it already; leave --restoration out"),
             (self.dan and self.resnet50, "--dan and --resnet50 exclude each other"),
             (self.splits and self.choose, "--splits draws its own part to choose on; leave --choose out"),

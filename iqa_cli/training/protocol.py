@@ -66,7 +66,7 @@ def train_weight(
     fit: Sequence[ImageRecord] = anchor.fit
     further = [Part(other.database.name, other.kind, other.fit, other.choose) for other in others]
     parts = [(source.fit, source.choose) for source in sources]
-    before = [warm] if warm else []
+    before = [*([warm] if warm else []), *starts.handed_on(run)]
     points = [*(known.point for known in before), *starts.load(run, network, parts, job.seen)]
     lesson = None
     if run.unlabelled is not None:

@@ -125,6 +125,40 @@ def test_a_qfm_iqm_learns_from_a_teacher(
     assert "runs/qfm-iqm holds another run" in alone.err
 
 
+def test_an_mfenet_takes_the_backbone_of_a_finished_weight_as_its_quality_branch(
+    iqa: Iqa, train_network: TrainNetwork, examples: Path
+) -> None:
+    first = train_network("qfm-iqm", *QFM)
+    assert first.code == 0, first.err
+    given = "runs/qfm-iqm/qfm-iqm.safetensors"
+    options = ["--net", "dan=none", "--net", "head_width=8", "--set", "freeze=4"]
+    result = train_network("mfenet", *options, "--backbone", given)
+    assert result.code == 0, result.err
+    assert f"6 of 6 pictures to choose on were met in the training of --backbone {given}" in result.err
+    weight = Path("runs/mfenet/mfenet.safetensors")
+    card = _card(iqa, str(weight))
+    assert card["config"]["backbone"] == "test_efficientnet"
+    (point,) = card["starting_points"]
+    assert (point["branch"], point["weights"]) == ("backbone", "qfm-iqm.safetensors")
+    assert point["origin"]["training"]
+    from safetensors.torch import load_file
+
+    ours, theirs = load_file(weight), load_file(given)
+    taken = {
+        name.removeprefix("encoder.backbone.") for name in theirs if name.startswith("encoder.backbone.")
+    }
+    assert taken
+    for name in taken:
+        assert torch.equal(ours[f"qen.{name}"], theirs[f"encoder.backbone.{name}"]), name
+    assert iqa("score", examples / "dog.jpg", "--model", weight).code == 0
+    # And that of a finished MFE-Net, for another one: everything else begins anew.
+    again = train_network("mfenet", *options, "--start", weight, "--backbone", given, "-o", "again")
+    assert again.code == 0, again.err
+    points = _card(iqa, "again/mfenet.safetensors")["starting_points"]
+    assert [p["branch"] for p in points][1:] == ["backbone"]
+    assert "all but qen" in points[0]["branch"]
+
+
 def test_splits_share_what_the_teacher_says(
     iqa: Iqa, train_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +195,10 @@ def test_splits_share_what_the_teacher_says(
         ("qfm-iqm", ["--restoration", "r"], "--restoration: a qfm-iqm has no such start"),
         ("vcrnet", ["--backbone", "b.npz"], "--backbone b.npz: a vcrnet has no such start"),
         ("qfm-iqm", ["--unlabelled", "d"], "belong together"),
+        ("qfm-iqm", ["--start", "qfm-iqm", "--backbone", "lite2"], "holds a backbone already"),
+        ("vcrnet", ["--start", "vcrnet", "--backbone", "lite0"], "holds a backbone already"),
+        ("mfenet", ["--qen", "q", "--backbone", "lite0"], "--qen and --backbone exclude each other"),
+        ("mfenet", ["--net", "backbone=lite0"], "is no network of timm"),
     ],
 )
 def test_a_start_that_a_network_does_not_have_is_one_line(

@@ -10,7 +10,7 @@ import torch
 
 from iqa_cli.errors import WeightsError
 from iqa_cli.networks.folding import fold_batchnorms
-from iqa_cli.networks.qfm_backbone import Backbone, layout_of
+from iqa_cli.networks.timm_backbone import Backbone, layout_of
 from iqa_cli.networks.qfm_decoder import Attention, QualityDecoder
 from iqa_cli.networks.qfm_iqm import PAPER, QFMIQM, QFMIQMConfig
 from iqa_cli.networks.registry import build

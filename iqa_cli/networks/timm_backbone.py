@@ -1,5 +1,5 @@
-"""QFM-IQM's backbone: any timm network with spatial features, cut behind a stage, under timm's own parameter
-names so that published weights load unchanged.
+"""Any timm network with spatial features as a backbone, cut behind a stage, under timm's own parameter names
+so that published weights load unchanged.
 
 Licence of this file: that of the project; the networks are timm's (Apache-2.0).
 """
@@ -110,6 +110,17 @@ class Backbone(nn.Module):
         """
         return _features(self.net, self.layout, self.places, x)
 
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """The grids of normalised RGB [N, 3, H, W] as maps [N, C_i, ceil(H / s_i), ceil(W / s_i)], finest
+        first.
+
+        Raises:
+            ValueError: The network is a ViT, which has no pyramid.
+        """
+        if not self.places:
+            raise ValueError("a plain ViT has no pyramid of maps")
+        return _maps(self.net, self.places, x)
+
     def stage_modules(self, stage: int) -> list[nn.Module]:
         """The parts of a stage, 1 to 4, in their order; the last has all behind the third."""
         names, ends = list(_units(self.net)), self.layout.modules
@@ -198,10 +209,7 @@ def _features(
     net: Any, layout: Layout, places: list[int] | tuple[int, ...], x: Tensor
 ) -> tuple[Tensor | None, list[Tensor]]:
     if layout.kind == "maps":
-        maps = net.forward_intermediates(
-            x, indices=list(places), output_fmt="NCHW", intermediates_only=True, stop_early=True
-        )
-        return None, [m.flatten(2).transpose(1, 2) for m in maps]
+        return None, [m.flatten(2).transpose(1, 2) for m in _maps(net, places, x)]
     patch = net.patch_embed.patch_size
     # A ViT sees whole patches only; what is missing of the last ones repeats the border.
     short = [-side % step for side, step in zip(x.shape[2:], patch, strict=True)]
@@ -210,6 +218,13 @@ def _features(
     tokens = net.forward_features(x)
     first = tokens[:, 0] if getattr(net, "cls_token", None) is not None else None
     return first, [tokens[:, net.num_prefix_tokens :]]
+
+
+def _maps(net: Any, places: list[int] | tuple[int, ...], x: Tensor) -> list[Tensor]:
+    maps: list[Tensor] = net.forward_intermediates(
+        x, indices=list(places), output_fmt="NCHW", intermediates_only=True, stop_early=True
+    )
+    return maps
 
 
 def _first_blocks(net: Any) -> list[Any]:

