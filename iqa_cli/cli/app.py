@@ -31,6 +31,7 @@ from iqa_cli.text import printable
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "score": ("iqa_cli.cli.score", "score", "Score photographs: 0 to 100, higher is better."),
     "store": ("iqa_cli.cli.store", "store", "List and export the scores that a store has kept."),
+    "watch": ("iqa_cli.cli.watch", "watch", "Score pictures as they arrive in a folder."),
     "doctor": ("iqa_cli.cli.doctor", "doctor", "Look whether this installation works."),
     "map": ("iqa_cli.cli.map", "quality_map", "Show where a photograph is good and where not."),
     "models": ("iqa_cli.cli.models", "app", "List the weights there are; show the card of one."),

@@ -19,8 +19,9 @@ from typing import BinaryIO
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.names import NameSet, counted, in_order
+from iqa_cli.cli.walk import files_in
 from iqa_cli.errors import UsageError
-from iqa_cli.text import count, one_line, printable, reason_of
+from iqa_cli.text import count, printable, reason_of
 
 _SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".avif", ".tif", ".tiff"}
@@ -179,48 +180,14 @@ def _expand(argument: str, inputs: Inputs, recursive: bool, *, patterns: bool) -
 
 
 def _walk(folder: str, inputs: Inputs) -> Iterator[str]:
-    """The pictures below a folder: sorted by name, those of a folder before those of its sub-folders.
-
-    What begins with a dot is hidden and left out; links to folders are not followed, so no loop is possible.
-    Not os.walk, which calls itself for each level (before Python 3.12) and fails after some hundreds of them.
-    """
-    any_found = False
-    waiting = [folder]
-    while waiting:
-        parent = waiting.pop()
-        folders: list[str] = []
-        try:
-            names = in_order(_files(parent, folders))
-        except OSError as error:
-            inputs.unreadable.append(f"{one_line(parent)}: cannot be listed: {error.strerror}")
-            continue
-        for name in names:
-            path = os.path.join(parent, name)  # noqa: PTH118 - a Path would drop the "./" that was given
-            if is_picture(path):
-                any_found = True
-                yield path
-        waiting += (os.path.join(parent, name) for name in sorted(folders, reverse=True))  # noqa: PTH118
-    if not any_found and not inputs.unreadable:
+    """The pictures below a folder."""
+    found = filter(is_picture, files_in(folder, inputs.unreadable))
+    first = next(found, None)
+    if first is not None:
+        yield first
+        yield from found
+    elif not inputs.unreadable:
         inputs.empty.append(folder)
-
-
-def _files(parent: str, folders: list[str]) -> Iterator[str]:
-    """Names of the files in a folder, as they come; those of its folders are put aside."""
-    with os.scandir(parent) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if not _leads_to_folder(entry):
-                yield entry.name
-            elif not entry.is_symlink():
-                folders.append(entry.name)
-
-
-def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to nowhere that can be looked at
-        return False
 
 
 def is_picture(path: str) -> bool:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
 from iqa_cli.cli.context import Environment
+from iqa_cli.cli.inputs import is_picture
 from iqa_cli.errors import UsageError
 from iqa_cli.replacing import Replacement, is_special, unwritable
-from iqa_cli.text import one_line
+from iqa_cli.text import one_line, printable
 
 
 class OutputError(UsageError):
@@ -29,12 +31,15 @@ class Output:
         env: For stdout.
         path: A file, or None or "-" for stdout.
         direct: Write in place.
+        append: In place, behind what stands there.
 
     Raises:
         OutputError: The place cannot be written to.
     """
 
-    def __init__(self, env: Environment, path: str | None, *, direct: bool = False) -> None:
+    def __init__(
+        self, env: Environment, path: str | None, *, direct: bool = False, append: bool = False
+    ) -> None:
         #: Whether what is written appears before a person.
         self.is_terminal = path in (None, "-") and env.stdout_is_terminal
         self.name = "stdout" if path in (None, "-") else one_line(str(path))
@@ -45,8 +50,8 @@ class Output:
             return
         place = Path(path)
         try:
-            if direct or is_special(place):
-                self._stream = place.open("wb")
+            if direct or append or is_special(place):
+                self._stream = place.open("ab" if append else "wb")
             else:
                 # Through links, so that a link to the result stays one.
                 self._replacement = Replacement(Path(os.path.realpath(place)))
@@ -116,6 +121,37 @@ def check_place(path: str) -> None:
         raise OutputError(unwritable(name, error)) from None
     except ValueError:
         raise OutputError(f"cannot write to {name}: not a possible file name") from None
+
+
+def check_output(output: str | None, read: Iterable[tuple[str, str | None]]) -> None:
+    """`check_place` for a file of results, which should not be one of those that are read.
+
+    Args:
+        output: The place; None and "-" are stdout.
+        read: What each file is that is read, in a word or two, and its name, if there is one.
+
+    Raises:
+        OutputError: It cannot be written to.
+        UsageError: It is a picture, or one of these files.
+    """
+    if output is None or output == "-":
+        return
+    check_place(output)
+    if is_picture(output):
+        raise UsageError(
+            f"{printable(output)} is a picture, which the results would overwrite",
+            hint="-o takes the file for the results; pictures are given without an option",
+        )
+    for what, name in read:
+        if name is not None and _same_file(output, name):
+            raise UsageError(f"{printable(output)} is the {what}, which the results would overwrite")
+
+
+def _same_file(one: str, other: str) -> bool:
+    try:
+        return Path(one).samefile(other)
+    except OSError:
+        return False
 
 
 def write(env: Environment, path: str | None, content: bytes) -> None:

@@ -117,7 +117,7 @@ class JsonLinesSink:
     def start(self) -> None:
         """Nothing comes before the first row."""
 
-    def row(self, prediction: Prediction, more: Mapping[str, str] = _NOTHING) -> None:
+    def row(self, prediction: Prediction, more: Mapping[str, Any] = _NOTHING) -> None:
         self._output.write(_json_bytes({**plain_record(prediction), **more}) + b"\n")
 
     def finish(self) -> None:
