@@ -18,7 +18,7 @@ Licence of this file: that of the project.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_origin, get_type_hints
 
 import torch
 import torch.nn.functional as F
@@ -153,7 +153,7 @@ class MFENet(nn.Module):
         super().__init__()
         self.config = config = config or MFENetConfig()
         self.qen = _qen(config)
-        widths = self.qen.widths
+        widths = cast("tuple[int, int, int, int]", self.qen.widths)
         self.dan: FrozenDAN | None = None
         self.hfen: HFEN | None = None
         if config.dan != "none":

@@ -17,7 +17,7 @@ NORMALISATIONS = {
 }
 
 
-def register_channels(module: nn.Module, **constants: tuple[float, float, float]) -> None:
+def register_channels(module: nn.Module, **constants: tuple[float, ...]) -> None:
     """Give a module constants for each channel, [3, 1, 1], as buffers that no file brings.
 
     Their values stand in `module.channels`, from which `iqa_cli.networks.filling` takes them where the module
@@ -28,7 +28,7 @@ def register_channels(module: nn.Module, **constants: tuple[float, float, float]
         module.register_buffer(name, channel_values(values), persistent=False)
 
 
-def channel_values(values: tuple[float, float, float]) -> Tensor:
+def channel_values(values: tuple[float, ...]) -> Tensor:
     """Three values as [3, 1, 1]."""
     return torch.tensor(values)[:, None, None]
 

@@ -86,7 +86,7 @@ def test_bfloat16_on_a_cpu_leaves_the_quality_branch_exact() -> None:
 
 
 def test_a_card_has_the_backbone_or_the_van_and_reads_back() -> None:
-    config = MFENetConfig(**TINY)
+    config = MFENetConfig.from_dict(TINY)
     values = config.to_dict()
     assert "van" not in values
     assert values["backbone"] == "test_efficientnet"
