@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
@@ -65,11 +65,13 @@ class Duplicates:
         groups: For each picture the number of its group, from 0 in the order of first members.
         links: The pairs that have made the groups: as many as it takes, not all there are.
         unreadable: Place -> why a picture could not be read; it is alone in its group.
+        thumbnails: uint8 [n, 64, 64], as of `Fingerprint`; 0 for unreadable pictures.
     """
 
     groups: list[int]
-    links: list[Link] = field(default_factory=list)
-    unreadable: dict[int, str] = field(default_factory=dict)
+    links: list[Link]
+    unreadable: dict[int, str]
+    thumbnails: NDArray[np.uint8]
 
 
 def near_duplicate_groups(paths: Sequence[Path], threads: int = 1) -> list[int]:
@@ -106,7 +108,8 @@ def find_duplicates(
             watch("reading", place + 1, len(paths))
         store.complete()
         links = _links(thumbnails, store, threads, watch, set(unreadable))
-    return Duplicates(connected(len(paths), [(link.one, link.other) for link in links]), links, unreadable)
+    groups = connected(len(paths), [(link.one, link.other) for link in links])
+    return Duplicates(groups, links, unreadable, thumbnails)
 
 
 def _fingerprint_or_reason(path: Path) -> Fingerprint | str:

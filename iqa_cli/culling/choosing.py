@@ -1,0 +1,124 @@
+"""The best picture of each scene, by how much it leads, and whether that can be told from chance.
+
+A score has an interval (`Prediction.low`, `high`) in which the opinion on the picture lies, with the coverage
+of the weight. For two pictures the question is whether the opinion on the better-scored one is higher. Its
+error below its score and the other's above its own decide that, so the two sides that face each other count:
+
+    uncertainty = sqrt((better.score - better.low)^2 + (other.high - other.score)^2)
+
+and a margin is sure where it is larger. That takes the two errors for independent. Pictures of one scene err
+partly in common, which a difference is free of, so that it is rather too wide than too narrow
+(`benchmarks/cull_pairs.py` counts how often, docs/cull.md has the result). Intervals of 90 % leave about 5 %
+on each side; the best of many is chosen for its score, which makes its lead look larger than it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from iqa_cli.prediction import Prediction
+
+
+class Keep(str, Enum):
+    """Which pictures of a group are kept."""
+
+    best = "best"
+    close = "close"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A picture within its scene.
+
+    Attributes:
+        prediction: Its record.
+        group: Number of its group, from 1 in the order of first members; None where it is alone.
+        members: Pictures in the group; 1 where it is alone.
+        rank: Place in the group, from 1, the best; None without a score, and where it is alone.
+        keep: Whether it is kept: the best of its group, one that is alone, one without a score.
+        margin: Of the best its lead over the next, of others how far they are behind the best (negative), in
+            points; None where there is nothing to compare.
+        uncertainty: What the margin has to exceed, in points; None where a score has no interval.
+        sure: Whether it does; None where that is not known.
+    """
+
+    prediction: Prediction
+    group: int | None
+    members: int
+    rank: int | None = None
+    keep: bool = True
+    margin: float | None = None
+    uncertainty: float | None = None
+    sure: bool | None = None
+
+    @property
+    def path(self) -> str:
+        return self.prediction.path
+
+
+def uncertainty_of(better: Prediction, other: Prediction) -> float | None:
+    """What the difference of two scores has to exceed, in points: see above; None without intervals."""
+    if better.score is None or better.low is None or other.score is None or other.high is None:
+        return None
+    below, above = better.score - better.low, other.high - other.score
+    return math.hypot(below, above) if math.isfinite(below) and math.isfinite(above) else None
+
+
+def choose(predictions: Sequence[Prediction], groups: Sequence[int], keep: Keep = Keep.best) -> list[Verdict]:
+    """The verdicts, in the order of the pictures.
+
+    Of equal scores (to two decimals) the picture with more pixels comes first, then the earlier one: of
+    copies in several sizes the original is kept.
+
+    Args:
+        predictions: [n] records.
+        groups: [n] the scene of each.
+        keep: Whether those are kept, too, that are not surely worse than the best of their group; where that
+            cannot be told for lack of intervals, they are.
+    """
+    members = Counter(groups)
+    numbers: dict[int, int] = {}
+    for group in groups:
+        if members[group] > 1:
+            numbers.setdefault(group, len(numbers) + 1)
+    ranked: dict[int, list[int]] = {group: [] for group in numbers}
+    for place, group in enumerate(groups):
+        if group in ranked and _score(predictions[place]) is not None:
+            ranked[group].append(place)
+    verdicts = [
+        Verdict(prediction, numbers.get(group), members[group])
+        for prediction, group in zip(predictions, groups, strict=True)
+    ]
+    for places in ranked.values():
+        places.sort(key=lambda place: _order(predictions[place], place))
+        for rank, place in enumerate(places, start=1):
+            verdicts[place] = _judged(verdicts[place], rank, [predictions[other] for other in places], keep)
+    return verdicts
+
+
+def _judged(verdict: Verdict, rank: int, ranked: Sequence[Prediction], keep: Keep) -> Verdict:
+    """The verdict on one of the pictures of a group, which are given from the best on."""
+    own, is_best = verdict.prediction, rank == 1
+    margin = uncertainty = None
+    sure = None
+    if len(ranked) > 1:
+        better, worse = (ranked[0], ranked[1]) if is_best else (ranked[0], own)
+        difference = (better.score or 0.0) - (worse.score or 0.0)
+        margin = difference if is_best else -difference
+        uncertainty = uncertainty_of(better, worse)
+        sure = None if uncertainty is None else difference > uncertainty
+    kept = is_best or (keep is Keep.close and not sure)
+    return Verdict(own, verdict.group, verdict.members, rank, kept, margin, uncertainty, sure)
+
+
+def _score(prediction: Prediction) -> float | None:
+    score = prediction.score
+    return None if score is None or not math.isfinite(score) else round(score, 2)
+
+
+def _order(prediction: Prediction, place: int) -> tuple[float, int, int]:
+    return -(_score(prediction) or 0.0), -(prediction.width or 0) * (prediction.height or 0), place
