@@ -5,9 +5,9 @@ python -m benchmarks.mfenet_parts --root BIQ2021/ --qen b0=QEN.safetensors --qen
 
 So that many runs fit onto a CPU, a picture is the 128 pixels in its middle, and the frozen distortion branch
 looks at it once. The rest is trained as the specification says (L1 and the high-frequency task), the first
-two stages of the VAN kept, without flips, ranking or averaged weights. Every VAN starts from the same short
-distillation, the contrastive distortion branch is that of the weight named. Part train is fitted, calib is
-reported; nothing is chosen on it.
+two stages of the quality branch kept, without flips, ranking or averaged weights. Every VAN starts from the
+same short distillation, EfficientNet-Lite2 from ImageNet; the contrastive distortion branch is that of the
+weight named. Part train is fitted, calib is reported; nothing is chosen on it.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from iqa_cli.networks.mfenet import MFENet, MFENetConfig
 from iqa_cli.training.crops import to_tensor
 from iqa_cli.training.pictures import decode
 from iqa_cli.training.starts import load_qen, load_resnet50_int8
+from iqa_cli.training.starts_backbone import load_backbone
 from iqa_cli.weights import load_network
 
 SIDE, BATCH, KEPT_STAGES = 128, 16, 2
@@ -50,6 +51,9 @@ ARMS: dict[str, dict[str, Any]] = {
     "no high-frequency task": {"auxiliary_weight": 0.0},
     "QEN alone": {"dan": "none", "hfen": "none"},
     "mean and deviation": {"pooling": "mean-std"},
+    "EfficientNet-Lite2 for the VAN": {"backbone": "tf_efficientnet_lite2"},
+    "EfficientNet-Lite2, mean and deviation": {"backbone": "tf_efficientnet_lite2", "pooling": "mean-std"},
+    "EfficientNet-Lite2 alone": {"backbone": "tf_efficientnet_lite2", "dan": "none", "hfen": "none"},
 }
 
 
@@ -81,17 +85,20 @@ def fit(
     maps: list[Tensor],
     opinions: Tensor,
     fields: dict[str, Any],
-    qen: Path,
+    qen: Path | None,
     seed: int,
     epochs: int,
 ) -> MFENet:
     """Train one arm."""
     torch.manual_seed(seed)
-    network = MFENet(MFENetConfig(**fields))
-    load_qen(network.qen, qen)
+    network: Any = MFENet(MFENetConfig(**fields))
+    if qen is None:
+        load_backbone(network.qen, network.config, "lite2")
+    else:
+        load_qen(network.qen, qen)
     network.freeze_early(KEPT_STAGES)
     if network.dan is not None:
-        network.dan = Kept()  # type: ignore[assignment]
+        network.dan = Kept()
     backbone = {id(p) for p in network.qen.parameters()}
     learnt = [p for p in network.parameters() if p.requires_grad]
     groups = [
@@ -172,7 +179,7 @@ def main() -> None:
             for name, fields in arms.items():
                 if (fields.get("dan") == "imagenet") != (kind == "imagenet"):
                     continue
-                start = qens[fields.get("van", "b0")]
+                start = None if "backbone" in fields else qens[fields.get("van", "b0")]
                 network = fit(rgb[0], maps[0], opinions[0], fields, start, seed, given.epochs)
                 srcc = correlation(network, rgb[1], maps[1], opinions[1])
                 found[name].append(srcc)
