@@ -21,6 +21,7 @@ import iqa_cli
 from iqa_cli.errors import UsageError, WeightsError
 from iqa_cli.networks.folding import fold_batchnorms
 from iqa_cli.networks.said import Said
+from iqa_cli.networks.same_padding import pad_by_parity
 from iqa_cli.text import one_line
 from iqa_cli.weights import CARD_KEY, find_weights, load_network
 
@@ -57,6 +58,7 @@ def export_network(name_or_path: str | Path, *, any_size: bool = False) -> bytes
     path = find_weights(name_or_path)
     card, network = load_network(path)
     said = Said(fold_batchnorms(network)).eval().requires_grad_(False)
+    pad_by_parity(said)
     side = card.policy().crop
     # A batch of 1 would be taken for a constant, and equal sides, where they are free, for one and the same.
     example = torch.rand(2, 3, side, side + 32 * any_size, generator=torch.Generator().manual_seed(1))
