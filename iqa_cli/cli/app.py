@@ -117,7 +117,7 @@ class LazyGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """As of the parent, with an error in this program's own form."""
         name = args[0]
-        if name not in self.commands and not name.startswith("-"):
+        if name not in self.commands and not name.startswith("-") and not ctx.resilient_parsing:
             close = difflib.get_close_matches(name.lower(), self.commands, n=1)
             if close:
                 hint = f"did you mean 'iqa {close[0]}'?"

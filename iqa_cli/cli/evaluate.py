@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from iqa_cli.cli.completing import complete_baseline, complete_database, complete_weight
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.eval_run import EvalOptions, run_eval
 from iqa_cli.cli.long_run import command_line, given_flags
@@ -113,6 +114,7 @@ def evaluate(
             "--data",
             metavar="NAME",
             help="Database (iqa data list), once or more; biq2021 if not given.",
+            autocompletion=complete_database,
         ),
     ] = None,
     root: DatabaseFolders = None,
@@ -131,11 +133,16 @@ def evaluate(
         typer.Option(
             metavar="NAME",
             help="Weight: a name or a .safetensors file, once or more; mfenet if no scorer is given.",
+            autocompletion=complete_weight,
         ),
     ] = None,
     baseline: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="brisque, niqe, piqe or laplacian, once or more."),
+        typer.Option(
+            metavar="NAME",
+            help="brisque, niqe, piqe or laplacian, once or more.",
+            autocompletion=complete_baseline,
+        ),
     ] = None,
     scores: Annotated[
         list[str] | None,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from iqa_cli.cli.completing import complete_database, complete_weight
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.long_run import command_line, given_flags, interruptible
 from iqa_cli.cli.options import DatabaseFolders, Device, DeviceOption, HeldOut, Quiet, SplitFiles, Threads
@@ -90,14 +91,30 @@ def gmad(
         list[str] | None,
         typer.Argument(metavar="FOLDER", show_default=False, help="The pool: folders of pictures."),
     ] = None,
-    a: Annotated[str | None, typer.Option("--a", metavar="MODEL", help="One model.")] = None,
-    b: Annotated[str | None, typer.Option("--b", metavar="MODEL", help="The other model.")] = None,
+    a: Annotated[
+        str | None, typer.Option("--a", metavar="MODEL", help="One model.", autocompletion=complete_weight)
+    ] = None,
+    b: Annotated[
+        str | None,
+        typer.Option("--b", metavar="MODEL", help="The other model.", autocompletion=complete_weight),
+    ] = None,
     model: Annotated[
-        list[str] | None, typer.Option(metavar="MODEL", help="Further models: every one meets every other.")
+        list[str] | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Further models: every one meets every other.",
+            autocompletion=complete_weight,
+        ),
     ] = None,
     dataset: Annotated[
         list[str] | None,
-        typer.Option("--dataset", "--data", metavar="NAME", help="The pool: a database (iqa data list)."),
+        typer.Option(
+            "--dataset",
+            "--data",
+            metavar="NAME",
+            help="The pool: a database (iqa data list).",
+            autocompletion=complete_database,
+        ),
     ] = None,
     root: DatabaseFolders = None,
     split_file: SplitFiles = None,
@@ -114,7 +131,11 @@ def gmad(
     held_out: HeldOut = False,
     unseen_by: Annotated[
         list[str] | None,
-        typer.Option(metavar="WEIGHT", help="The same for this weight, of which a file has the scores."),
+        typer.Option(
+            metavar="WEIGHT",
+            help="The same for this weight, of which a file has the scores.",
+            autocompletion=complete_weight,
+        ),
     ] = None,
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Leave out pictures without a score, and say so.")

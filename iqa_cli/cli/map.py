@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from iqa_cli.cli.completing import complete_weight
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.long_run import interruptible
 from iqa_cli.cli.one_picture import named, refuse_same
@@ -59,7 +60,10 @@ def quality_map(
     form: Annotated[
         MapFormat | None, typer.Option("--format", help="Default: by the ending of FILE, else png.")
     ] = None,
-    model: Annotated[str, typer.Option(metavar="WEIGHT", help="Weight: a name or a file.")] = "mfenet",
+    model: Annotated[
+        str,
+        typer.Option(metavar="WEIGHT", help="Weight: a name or a file.", autocompletion=complete_weight),
+    ] = "mfenet",
     native: Annotated[bool, typer.Option("--native", help="Look at the full resolution.")] = False,
     scale: Annotated[
         tuple[float, float] | None,

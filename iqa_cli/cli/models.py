@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from iqa_cli.cli.completing import complete_weight
 from iqa_cli.cli.options import ListFormat, ListFormatOption, TextFormat
 from iqa_cli.errors import ExitCode, WeightsError
 
@@ -79,19 +80,10 @@ def list_models(
         raise typer.Exit(ExitCode.NOT_AVAILABLE)
 
 
-def _complete_name(incomplete: str) -> list[str]:
-    from iqa_cli.finding import list_weights, weight_name
-
-    try:
-        return [name for name in map(weight_name, list_weights()) if name.startswith(incomplete)]
-    except WeightsError:
-        return []
-
-
 @app.command("show", help=_SHOW_HELP, short_help="Print the card of a weight.")
 def show(
     name: Annotated[
-        str, typer.Argument(help="Name of a weight, or a .safetensors file.", autocompletion=_complete_name)
+        str, typer.Argument(help="Name of a weight, or a .safetensors file.", autocompletion=complete_weight)
     ],
     output: Annotated[
         TextFormat, typer.Option("--format", help="Text for a reader, or JSON.")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from iqa_cli.cli.completing import complete_database, complete_weight
 from iqa_cli.cli.sinks import Format
 
 
@@ -50,14 +51,27 @@ ListFormatOption = Annotated[
 ]
 
 WeightArgument = Annotated[
-    str, typer.Argument(metavar="WEIGHT", help="Weight: a name or a .safetensors file.")
+    str,
+    typer.Argument(
+        metavar="WEIGHT", help="Weight: a name or a .safetensors file.", autocompletion=complete_weight
+    ),
 ]
 
 # Databases.
-DatabaseName = Annotated[str, typer.Argument(metavar="NAME", help="A database of `iqa data list`.")]
+DatabaseName = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="A database of `iqa data list`.", autocompletion=complete_database),
+]
 DatabaseFolder = Annotated[Path | None, typer.Option(metavar="DIR", help="Its folder; else as listed.")]
 DatabaseOption = Annotated[
-    str, typer.Option("--data", "--dataset", metavar="NAME", help="Database: iqa data list.")
+    str,
+    typer.Option(
+        "--data",
+        "--dataset",
+        metavar="NAME",
+        help="Database: iqa data list.",
+        autocompletion=complete_database,
+    ),
 ]
 RootOption = Annotated[
     Path | None,
@@ -141,6 +155,7 @@ Models = Annotated[
         "--model",
         metavar="NAME",
         help="Weight to use, or a file of one; see 'iqa models'. Several may be given. Default: mfenet.",
+        autocompletion=complete_weight,
         rich_help_panel="Scoring",
     ),
 ]

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from iqa_cli.cli.completing import complete_database
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.long_run import check_pristine_folder, interruptible
 from iqa_cli.cli.options import DecodingThreads, Quiet, RunFolder
@@ -33,7 +34,9 @@ def _group() -> None:
 @app.command("qen")
 def qen(
     context: typer.Context,
-    dataset: Annotated[str, typer.Option(metavar="NAME", help="biq2021 or csv.")] = "biq2021",
+    dataset: Annotated[
+        str, typer.Option(metavar="NAME", help="biq2021 or csv.", autocompletion=complete_database)
+    ] = "biq2021",
     root: Annotated[Path | None, typer.Option(metavar="DIR", help="Its folder; else $IQA_DATA/NAME.")] = None,
     part: Annotated[str, typer.Option(metavar="PART", help="The part whose pictures are used.")] = "train",
     pristine: Annotated[

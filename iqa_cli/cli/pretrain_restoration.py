@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from iqa_cli.cli.completing import complete_database
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.long_run import interruptible, pairs, set_up
 from iqa_cli.cli.options import DeviceName, DistortingThreads, Pristine, Quiet, RunFolder, Settings
@@ -23,7 +24,11 @@ def restoration(
     pristine: Pristine,
     data: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="A labelled database; its best pictures are learnt from too."),
+        typer.Option(
+            metavar="NAME",
+            help="A labelled database; its best pictures are learnt from too.",
+            autocompletion=complete_database,
+        ),
     ] = None,
     root: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of --data; else $IQA_DATA/NAME.")

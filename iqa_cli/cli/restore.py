@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from iqa_cli.cli.completing import complete_weight
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.long_run import interruptible
 from iqa_cli.cli.one_picture import named, refuse_same
@@ -37,7 +38,9 @@ def restore(
     weights: Annotated[
         str,
         typer.Option(
-            metavar="FILE", help="A weight of VCRNet, by name or file, or a restoration.safetensors."
+            metavar="FILE",
+            help="A weight of VCRNet, by name or file, or a restoration.safetensors.",
+            autocompletion=complete_weight,
         ),
     ] = "vcrnet",
     device: DeviceName = "auto",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from iqa_cli.cli.completing import complete_weight
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.options import Quiet, RowFormat, RowOutput
 from iqa_cli.cli.output import Output, OutputError, check_place
@@ -47,7 +48,10 @@ def store(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help="Scores of this weight; may be given again.", rich_help_panel="Rows"
+            metavar="NAME",
+            help="Scores of this weight; may be given again.",
+            rich_help_panel="Rows",
+            autocompletion=complete_weight,
         ),
     ] = None,
     settings: Annotated[

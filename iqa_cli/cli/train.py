@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from iqa_cli.cli.completing import complete_database, complete_preset, complete_weight
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.long_run import (
     check_name,
@@ -39,7 +40,12 @@ def train(
         Path | None,
         typer.Option(metavar="FILE", help="TOML with tables run, network and train; runs leave one."),
     ] = None,
-    preset: Annotated[str, typer.Option(metavar="NAME", help="Settings to begin from; see above.")] = DEFAULT,
+    preset: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="Settings to begin from; see above.", autocompletion=complete_preset
+        ),
+    ] = DEFAULT,
     data: Annotated[
         list[str] | None,
         typer.Option(
@@ -47,6 +53,7 @@ def train(
             "--dataset",
             metavar="NAME",
             help="Database to train on (iqa data list), once or more; biq2021 if not given.",
+            autocompletion=complete_database,
         ),
     ] = None,
     root: DatabaseFolders = None,
@@ -109,7 +116,9 @@ def train(
     start: Annotated[
         str | None,
         typer.Option(
-            metavar="WEIGHT", help="Go on from a finished weight, all of it but a branch that is also given."
+            metavar="WEIGHT",
+            help="Go on from a finished weight, all of it but a branch that is also given.",
+            autocompletion=complete_weight,
         ),
     ] = None,
     qen: Annotated[
@@ -127,8 +136,8 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME|FILE",
-            help="Weights to start the backbone from: lite0 (vcrnet), lite0 to lite2, a file, or the backbone "
-            "of a finished weight (qfm-iqm; mfenet: as QEN in place of the VAN).",
+            help="Weights to start the backbone from: lite0 (vcrnet), lite0 to lite2, a file, or the "
+            "backbone of a finished weight (qfm-iqm; mfenet: as QEN in place of the VAN).",
         ),
     ] = None,
     restoration: Annotated[
@@ -145,6 +154,7 @@ def train(
         typer.Option(
             metavar="WEIGHT",
             help="Learn also what this weight says of --unlabelled; given several times, the mean of them.",
+            autocompletion=complete_weight,
         ),
     ] = None,
     unlabelled: Annotated[

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.output import Output, OutputError, check_place
+from iqa_cli.cli.output import Output, OutputError
 from iqa_cli.cli.sinks import JsonLinesSink
 from iqa_cli.errors import UsageError
 from iqa_cli.prediction import Prediction
@@ -40,7 +40,7 @@ class Rows:
 
     Args:
         env: For stdout.
-        path: The file, or None or "-" for stdout, of which nothing is known.
+        path: The file (`check_output`), or None or "-" for stdout, of which nothing is known.
 
     Attributes:
         strange: Lines of the file that are no rows; they stay.
@@ -54,10 +54,8 @@ class Rows:
         self.strange = 0
         self._told: dict[str, _Told] = {}
         self._models: dict[frozenset[str], frozenset[str]] = {}
-        if self._path is not None:
-            check_place(self._path)
-            if Path(self._path).exists() and not is_special(Path(self._path)):
-                self._read(Path(self._path))
+        if self._path is not None and Path(self._path).exists() and not is_special(Path(self._path)):
+            self._read(Path(self._path))
         self._open()
 
     def known(self, models: list[str]) -> dict[str, Version]:

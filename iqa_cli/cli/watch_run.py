@@ -11,6 +11,7 @@ from functools import partial
 from iqa_cli.cli.arrange import Tally
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.inputs import Inputs, is_picture
+from iqa_cli.cli.output import check_output
 from iqa_cli.cli.run import ScoreOptions, scoring
 from iqa_cli.cli.walk import files_in
 from iqa_cli.cli.watch_rows import Rows
@@ -47,10 +48,7 @@ def run_watch(watch: WatchOptions, options: ScoreOptions, env: Environment) -> E
     """
     for folder in watch.folders:
         _check(folder)
-    if options.output is not None and is_picture(options.output):
-        raise UsageError(
-            f"{one_line(options.output)} is a picture, which is no place for rows", hint="-o rows.jsonl"
-        )
+    check_output(options.output, [("store", options.store)])
     rows, tally, stamps = Rows(env, options.output), Tally(), deque[Stamp]()
     if rows.strange:
         said = "1 line is no row" if rows.strange == 1 else f"{rows.strange:,} lines are no rows"
