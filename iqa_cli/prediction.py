@@ -81,3 +81,10 @@ class Prediction:
                 name: None if both is None else list(both) for name, both in self.intervals.items()
             },
         }
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> Prediction:
+        """The record of which `as_dict` has made these values."""
+        pairs = record["intervals"].items()
+        intervals = {name: None if both is None else (both[0], both[1]) for name, both in pairs}
+        return cls(**{**record, "intervals": intervals})
