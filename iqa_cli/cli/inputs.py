@@ -8,28 +8,25 @@ whether a file with an unknown ending is a picture. A million of them take no mo
 from __future__ import annotations
 
 import glob
-import io
 import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
 
 from iqa_cli.cli.context import Environment
+from iqa_cli.cli.lists import entries_of, names_from
 from iqa_cli.cli.names import NameSet, counted, in_order
 from iqa_cli.cli.walk import files_in
 from iqa_cli.errors import UsageError
-from iqa_cli.text import count, printable, reason_of
+from iqa_cli.text import count, printable
 
 _SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".avif", ".tif", ".tiff"}
     | {".bmp", ".dib", ".gif", ".heic", ".heif", ".hif", ".jp2", ".ppm", ".pgm"}
 )
 _STDIN = "-"
-# In bytes: more than any system allows.
-_LONGEST_NAME = 2**17
 
 # First bytes of the formats above, for files whose name does not say what they are.
 _MAGIC = re.compile(
@@ -48,6 +45,8 @@ class Inputs:
         total: Number of paths where it is known beforehand.
         repeated: Inputs left out because the same file had come before.
         unreadable: Folders that could not be listed.
+        empty: Folders without pictures.
+        urls: Whether there may be URLs.
     """
 
     paths: Iterator[str] = field(default_factory=lambda: iter(()))
@@ -56,6 +55,7 @@ class Inputs:
     first_repeated: str = ""
     unreadable: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
+    urls: bool = False
     _seen: NameSet = field(default_factory=NameSet)
 
     def notes(self) -> list[str]:
@@ -76,6 +76,7 @@ def gather(
     recursive: bool = False,
     null: bool = False,
     files_from: str | None = None,
+    urls: bool = False,
 ) -> Inputs:
     """All inputs of a command line.
 
@@ -86,7 +87,8 @@ def gather(
         recursive: Walk folders.
         null: Lists are separated by NUL characters instead of line ends. Without arguments it means a list on
             stdin.
-        files_from: A file with a list, or "-".
+        files_from: A file with a list, or "-"; of a .parquet file its column "path".
+        urls: Walk and match what lies behind a URL, too.
 
     Raises:
         UsageError: A folder without `recursive`, a list that cannot be read, or nothing to score at all.
@@ -94,7 +96,7 @@ def gather(
     arguments = list(arguments)
     if null and not arguments and files_from is None:
         arguments = [_STDIN]
-    inputs = Inputs()
+    inputs = Inputs(urls=urls)
     lists: list[str] = [] if files_from is None else [files_from]
     for argument in arguments:
         if not argument:
@@ -107,7 +109,7 @@ def gather(
             "a list of files is expected on stdin, which is a terminal",
             hint="for example: find photos -name '*.jpg' | iqa score -",
         )
-    stdin = _entries(env.stdin, null=null, where="stdin")
+    stdin = entries_of(env.stdin, null=null, where="stdin")
 
     def listed(entries: Iterator[str]) -> Iterator[str]:
         # Lines of a list are file names, never patterns; folders among them are walked with -r all the same.
@@ -119,7 +121,9 @@ def gather(
             for argument in arguments
         ),
         # stdin that has been read already gives nothing a second time.
-        chain.from_iterable(listed(stdin if name == _STDIN else _from_file(name, null)) for name in lists),
+        chain.from_iterable(
+            listed(stdin if name == _STDIN else names_from(name, null=null)) for name in lists
+        ),
     )
     distinct = _distinct(stream, inputs)
     if not streamed:
@@ -160,6 +164,8 @@ def _expand(argument: str, inputs: Inputs, recursive: bool, *, patterns: bool) -
     matches."""
     if recursive and _is_folder(argument):
         yield from _walk(argument, inputs)
+    elif inputs.urls and "://" in argument:
+        yield from _behind_url(argument, inputs, recursive=recursive, patterns=patterns)
     elif patterns and glob.has_magic(argument) and not os.path.lexists(argument):
         try:
             matches = in_order(glob.iglob(argument, recursive=True))  # noqa: PTH207 - keeps the prefix given
@@ -179,6 +185,21 @@ def _expand(argument: str, inputs: Inputs, recursive: bool, *, patterns: bool) -
         yield argument
 
 
+def _behind_url(url: str, inputs: Inputs, *, recursive: bool, patterns: bool) -> Iterator[str]:
+    """A URL as it is, or with `recursive` the pictures below it; what matches one with a "*"."""
+    if not (patterns and "*" in url) and (not recursive or _is_named_as_picture(url)):
+        yield url
+        return
+    from iqa_cli.scoring.remote import files_below
+
+    found = in_order(name for name in files_below(url) if _is_named_as_picture(name))
+    first = next(found, None)
+    if first is None:
+        inputs.empty.append(url)
+    else:
+        yield from chain((first,), found)
+
+
 def _walk(folder: str, inputs: Inputs) -> Iterator[str]:
     """The pictures below a folder."""
     found = filter(is_picture, files_in(folder, inputs.unreadable))
@@ -192,7 +213,7 @@ def _walk(folder: str, inputs: Inputs) -> Iterator[str]:
 
 def is_picture(path: str) -> bool:
     """By its name, so that a damaged photo gets its row; otherwise by its first bytes."""
-    if Path(path).suffix.lower() in _SUFFIXES:
+    if _is_named_as_picture(path):
         return True
     try:
         if not Path(path).is_file():
@@ -201,6 +222,10 @@ def is_picture(path: str) -> bool:
             return _MAGIC.match(stream.read(16)) is not None
     except OSError:
         return False
+
+
+def _is_named_as_picture(path: str) -> bool:
+    return Path(path).suffix.lower() in _SUFFIXES
 
 
 def _distinct(paths: Iterable[str], inputs: Inputs) -> Iterator[str]:
@@ -215,44 +240,3 @@ def _distinct(paths: Iterable[str], inputs: Inputs) -> Iterator[str]:
         else:
             inputs.repeated += 1
             inputs.first_repeated = inputs.first_repeated or path
-
-
-def _from_file(name: str, null: bool) -> Iterator[str]:
-    try:
-        with Path(name).open("rb") as stream:
-            yield from _entries(stream, null=null, where=name)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"the list {printable(name)} cannot be read: {reason_of(error)}") from None
-
-
-def _entries(stream: BinaryIO, *, null: bool, where: str) -> Iterator[str]:
-    """The names of a list as soon as they arrive; empty ones are left out."""
-    lines = _split_at_null(stream) if null else iter(lambda: stream.readline(_LONGEST_NAME + 1), b"")
-    for number, line in enumerate(lines):
-        if len(line) > _LONGEST_NAME:
-            raise UsageError(
-                f"{printable(where)} is no list of files: a name in it is longer than any can be"
-            )
-        entry = line if null else line.rstrip(b"\n").removesuffix(b"\r")
-        if number == 0:
-            entry = entry.removeprefix(b"\xef\xbb\xbf")
-        if b"\0" in entry:
-            raise UsageError(
-                f"the list on {printable(where)} contains NUL characters", hint="read it with -0"
-            )
-        if entry:
-            # Bytes that are no UTF-8 survive as lone surrogates, as in sys.argv.
-            yield os.fsdecode(entry)
-
-
-def _split_at_null(stream: BinaryIO) -> Iterator[bytes]:
-    # read1 gives what there is instead of waiting for a full block.
-    read = stream.read1 if isinstance(stream, (io.BufferedReader, io.BytesIO)) else stream.read
-    rest = b""
-    while block := read(65536):
-        *whole, rest = (rest + block).split(b"\0")
-        yield from whole
-        if len(rest) > _LONGEST_NAME:
-            break
-    if rest:
-        yield rest

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from iqa_cli.cli.arrange import Pending, Sort, Tally, tell
 from iqa_cli.cli.context import Environment
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from iqa_cli.scoring.store import Store
 
 DEFAULT_MODEL = "mfenet"
+# Options that loading a weight takes as they are.
+_LOAD = ("device", "precision", "batch_size", "threads")
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,9 @@ class ScoreOptions:
     fast: bool = False
     device: str = "auto"
     precision: Precision = "auto"
-    engine: Engine = "auto"
+    engine: Engine | Literal["ray"] = "auto"
+    address: str | None = None
+    workers: int | None = None
     batch_size: int | None = None
     threads: int | None = None
     format: Format | None = None
@@ -74,6 +78,13 @@ class ScoreOptions:
             raise UsageError("--fail-below takes a score from 0 to 100")
         if self.reread and self.store is None:
             raise UsageError("--reread goes with --store")
+        if self.engine != "ray" and (self.address is not None or self.workers is not None):
+            raise UsageError("--address and --workers go with --engine ray")
+        if self.engine == "ray" and self.store is not None:
+            raise UsageError(
+                "--store and --engine ray exclude each other",
+                hint="a store is for the processes of one machine",
+            )
 
     @property
     def mode(self) -> Mode:
@@ -135,6 +146,7 @@ def inputs_of(options: ScoreOptions, env: Environment) -> Inputs:
         recursive=options.recursive,
         null=options.null,
         files_from=options.files_from,
+        urls=options.engine == "ray",
     )
 
 
@@ -188,31 +200,30 @@ def _predictions(
     # A misspelt name or a damaged file is told before seconds go into importing torch.
     wanted = [Path(options.weights)] if options.weights else options.models or (DEFAULT_MODEL,)
     found = find_several(wanted)
-    cards = [card for _, card in found]
+    files, cards = [path for path, _ in found], [card for _, card in found]
+    load: dict[str, Any] = {name: getattr(options, name) for name in _LOAD}
+    look: dict[str, Any] = {"mode": options.mode, "max_pixels": options.max_pixels, "exif": options.exif}
     progress.say(f"loading {printable(', '.join(card.name for card in cards))} ...")
+    if options.engine == "ray":
+        from iqa_cli.scoring.engines_ray import score_by_ray
+
+        cluster: dict[str, Any] = {"address": options.address, "workers": options.workers}
+        predictions = score_by_ray(inputs.paths, files, look=look, **cluster, **load)
+        progress.begin()
+        return cards, predictions
     from iqa_cli.scoring.scorer import load_many
 
-    group = load_many(
-        [path for path, _ in found],
-        device=options.device,
-        precision=options.precision,
-        engine=options.engine,
-        batch_size=options.batch_size,
-        threads=options.threads,
-    )
+    group = load_many(files, engine=options.engine, **load)
     progress.begin()
     progress.show()
     memory = None
     if store is not None:
         from iqa_cli.scoring.storekey import keys_of
 
-        keys = keys_of(group, [path for path, _ in found], mode=options.mode, exif=options.exif)
+        keys = keys_of(group, files, mode=options.mode, exif=options.exif)
         memory = store.memory(keys, max_pixels=options.max_pixels, trust_stamps=not options.reread)
     labelled = ((path, path) for path in inputs.paths)
-    predictions = group.score_many(
-        labelled, mode=options.mode, max_pixels=options.max_pixels, exif=options.exif, memory=memory
-    )
-    return cards, predictions
+    return cards, group.score_many(labelled, memory=memory, **look)
 
 
 def _write_rows(

@@ -79,6 +79,7 @@ class EngineName(str, Enum):
     torch = "torch"
     onnxruntime = "onnxruntime"
     openvino = "openvino"
+    ray = "ray"
 
 
 def score(
@@ -112,8 +113,23 @@ def score(
     engine: Annotated[
         EngineName | None,
         typer.Option(
-            help="What computes. Default: torch; of what 'iqa export' has written, one of the others.",
+            help="What computes. Default: torch; of what 'iqa export' has written, one of the next two; "
+            "ray is the same on the machines of a cluster.",
             rich_help_panel="Scoring",
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="With --engine ray: the cluster, HOST:PORT or auto; else one on this machine.",
+            rich_help_panel="Scoring",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="With --engine ray: processes. Default: one a CPU.", rich_help_panel="Scoring"
         ),
     ] = None,
     batch_size: Annotated[
@@ -183,6 +199,8 @@ def score(
         device=device.value,
         precision=precision.value,
         engine="auto" if engine is None else engine.value,
+        address=address,
+        workers=workers,
         batch_size=batch_size,
         threads=threads,
         format=output_format,
