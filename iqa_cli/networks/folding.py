@@ -35,7 +35,7 @@ def fold_batchnorms(network: Network) -> Network:
     if network.training:
         raise ValueError("batch norms are folded in evaluation mode only")
     for module in network.modules():
-        for first, second in _pairs_of(module):
+        for first, second in pairs_of(module):
             conv, norm = getattr(module, first, None), getattr(module, second, None)
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(module, first, fuse_conv_bn_eval(conv, norm))
@@ -47,7 +47,7 @@ def fold_batchnorms(network: Network) -> Network:
     return network
 
 
-def _pairs_of(module: nn.Module) -> tuple[tuple[str, str], ...]:
+def pairs_of(module: nn.Module) -> tuple[tuple[str, str], ...]:
     """Attributes of a module that are applied one right after the other."""
     if isinstance(module, nn.Sequential):
         return tuple(pairwise(list(module._modules)))

@@ -51,7 +51,7 @@ class DWConv(nn.Module):
         self.dwconv = nn.Conv2d(width, width, 3, padding=1, groups=width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return _depthwise(x, self.dwconv)
+        return depthwise(x, self.dwconv)
 
 
 class MLP(nn.Module):
@@ -78,10 +78,10 @@ class LKA(nn.Module):
         self.conv1 = nn.Conv2d(width, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.conv1(_depthwise(_depthwise(x, self.conv0), self.conv_spatial))
+        return x * self.conv1(depthwise(depthwise(x, self.conv0), self.conv_spatial))
 
 
-def _depthwise(x: Tensor, conv: nn.Conv2d) -> Tensor:
+def depthwise(x: Tensor, conv: nn.Conv2d) -> Tensor:
     """The same depthwise convolution, [N, C, H, W] to the same shape, in the form that is fast on a CPU.
 
     Two facts of CPU libraries, measured on two AVX-512 cores: the gradient of a depthwise weight takes five
@@ -92,7 +92,7 @@ def _depthwise(x: Tensor, conv: nn.Conv2d) -> Tensor:
         return conv(x)
     if torch.is_autocast_enabled("cpu") and torch.is_grad_enabled():
         with torch.autocast("cpu", enabled=False):
-            return _depthwise(x.float(), conv)
+            return depthwise(x.float(), conv)
     if conv.dilation[0] == 1:
         return conv(x)
     n, c, h, w = x.shape

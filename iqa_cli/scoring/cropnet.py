@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from iqa_cli.networks.packing import pack_convolutions
 from iqa_cli.networks.said import Said
 from iqa_cli.scoring.device import exact_arithmetic
 from iqa_cli.scoring.network import CPU_BATCH, Network
@@ -36,7 +37,8 @@ class CropNetwork(Network):
         self.device = device
         self.dtype = dtype
         layout = torch.channels_last if on_cpu else torch.preserve_format
-        self.network = said.eval().requires_grad_(False).to(device).to(memory_format=layout)
+        ready: nn.Module = said.eval().requires_grad_(False).to(device).to(memory_format=layout)
+        self.network = pack_convolutions(ready) if on_cpu and dtype == torch.float32 else ready
 
     def forward(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         lower = self.dtype if self.dtype != torch.float32 else None

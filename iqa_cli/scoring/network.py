@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from iqa_cli.errors import IqaError
 
-#: Crops of a batch on a CPU, those of one or two pictures: enough work for the cores of a desk, and rows
-#: still come one by one.
-CPU_BATCH = 16
+#: Crops of a batch on a CPU. What lies between two layers then stays where malloc and the caches can use it
+#: again; of 16 crops each map is memory that the system has to fill with zeros first (docs/performance.md).
+CPU_BATCH = 4
 
 
 class Network(ABC):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from iqa_cli.networks.van import VAN, VAN_SIZES, _depthwise
+from iqa_cli.networks.van import VAN, VAN_SIZES, depthwise
 
 LAYOUTS = Path(__file__).parent / "layouts"
 
@@ -46,7 +46,7 @@ def test_the_rearranged_depthwise_convolution_is_the_plain_one(
     padding = kernel // 2 * dilation
     conv = nn.Conv2d(6, 6, kernel, padding=padding, dilation=dilation, groups=6)
     x = torch.randn(2, 6, *shape, requires_grad=True)
-    plain, ours = conv(x), _depthwise(x, conv)
+    plain, ours = conv(x), depthwise(x, conv)
     torch.testing.assert_close(ours, plain, atol=1e-5, rtol=1e-5)
     weights = torch.randn_like(plain)
     expected = torch.autograd.grad((plain * weights).sum(), (x, conv.weight))

@@ -1,0 +1,87 @@
+"""Packed convolutions are the folded ones: the same scores, whatever the size, the batch and the threads."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from iqa_cli.networks.folding import fold_batchnorms
+from iqa_cli.networks.packing import PackedBlock, PackedBottleneck, PackedConv, can_pack, pack_convolutions
+from iqa_cli.networks.registry import build
+from iqa_cli.networks.van import Block
+
+pytestmark = pytest.mark.skipif(not can_pack(), reason="this torch is built without oneDNN")
+
+QFM = {"levels": 2, "width": 32, "heads": 2, "queries": 2, "memory": 8}
+NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
+    "mfenet": ("mfenet", {"van": "tiny", "head_width": 16, "pooling": "mean-std"}),
+    "mfenet, parts left out": ("mfenet", {"van": "tiny", "dan": "none", "ffm": False, "fusion": "concat"}),
+    "vcrnet": ("vcrnet", {"backbone": "tiny", "restoration": "tiny"}),
+    "qfm-iqm, efficientnet": ("qfm-iqm", {**QFM, "backbone": "test_efficientnet"}),
+    "qfm-iqm, vit": ("qfm-iqm", {**QFM, "levels": 1, "backbone": "test_vit"}),
+    "qfm-iqm, resnet": ("qfm-iqm", {**QFM, "backbone": "test_resnet"}),
+    "qfm-iqm, convnext": ("qfm-iqm", {**QFM, "backbone": "test_convnext"}),
+}
+
+
+def folded(name: str) -> nn.Module:
+    """A network whose norms and layer scales all do something, folded."""
+    torch.manual_seed(3)
+    network = build(*NETWORKS[name]).eval()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.3, 0.3)
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            module.running_mean.uniform_(-0.2, 0.2)
+            module.running_var.uniform_(0.5, 1.5)
+        elif isinstance(module, Block):
+            nn.init.uniform_(module.layer_scale_1, 0.2, 0.6)
+            nn.init.uniform_(module.layer_scale_2, 0.2, 0.6)
+    return fold_batchnorms(network).requires_grad_(False)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_packing_changes_no_score(name: str) -> None:
+    network = folded(name).to(memory_format=torch.channels_last)
+    packed = pack_convolutions(copy.deepcopy(network))
+    assert any(isinstance(module, PackedConv) for module in packed.modules())
+    rgb = torch.rand(3, 3, 96, 96).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        wanted, found = network(rgb), packed(rgb)
+        torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)
+        assert wanted.std() > 1e-4, "the scores do not depend on the picture"
+        # Nothing of one batch is left for the next, and a crop alone is what it is beside others.
+        torch.testing.assert_close(packed(rgb), found, atol=0, rtol=0)
+        torch.testing.assert_close(packed(rgb[1:2]), found[1:2], atol=1e-5, rtol=1e-4)
+
+
+def test_other_sizes_and_layouts_are_computed_too() -> None:
+    network = folded("mfenet")
+    packed = pack_convolutions(copy.deepcopy(network))
+    rgb = torch.rand(2, 3, 97, 128)
+    with torch.inference_mode():
+        torch.testing.assert_close(packed(rgb), network(rgb), atol=1e-5, rtol=1e-4)
+
+
+def test_what_mfenet_is_made_of_is_packed_whole() -> None:
+    """No convolution of the two backbones is left to torch but the dilated ones, which have a form of their
+    own."""
+    packed = pack_convolutions(folded("mfenet"))
+    kinds = [type(module) for module in packed.modules()]
+    assert kinds.count(PackedBottleneck) == 16
+    assert kinds.count(PackedBlock) == 4
+    left = [module for module in packed.modules() if isinstance(module, nn.Conv2d)]
+    assert [module.dilation for module in left] == [(3, 3)] * 4
+
+
+def test_without_the_library_a_network_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("iqa_cli.networks.packing.can_pack", lambda: False)
+    network = folded("mfenet, parts left out")
+    assert pack_convolutions(network) is network
+    assert not any(isinstance(module, PackedConv) for module in network.modules())
