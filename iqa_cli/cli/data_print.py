@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.output import Output
+from iqa_cli.cli.output import write
 from iqa_cli.cli.progress import Progress
 from iqa_cli.text import printable
 
@@ -30,9 +30,14 @@ def print_lines(env: Environment, lines: Sequence[str]) -> None:
 
 
 def print_table(
-    env: Environment, heading: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()
+    env: Environment,
+    heading: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    right: Sequence[str] = (),
+    place: str | None = None,
 ) -> None:
-    """Print columns under a heading for a person; those named in `right` are numbers.
+    """Print columns under a heading for a person, or put them into a file; those named in `right` are
+    numbers.
 
     The last column is cut nowhere: it goes over the edge where the terminal is narrow.
     """
@@ -42,7 +47,7 @@ def print_table(
     texts = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in [list(heading), *texts]) for column in range(len(heading))]
     text = io.StringIO()
-    coloured = env.colour and env.stdout_is_terminal and not env.dumb
+    coloured = env.colour and env.stdout_is_terminal and not env.dumb and place in (None, "-")
     console = Console(
         file=text,
         force_terminal=coloured,
@@ -59,7 +64,7 @@ def print_table(
         ]
         # Text, not markup: a folder may be called "[red]".
         console.print(Text("  ".join(cells).rstrip(), style="" if number else "bold"), soft_wrap=True)
-    _write(env, text.getvalue())
+    _write(env, text.getvalue(), place)
 
 
 @contextmanager
@@ -79,5 +84,6 @@ def progress_on(env: Environment, total: int, noun: str = "picture") -> Iterator
         progress.erase()
 
 
-def _write(env: Environment, text: str) -> None:
-    Output(env, None).write(text.encode(env.stdout_encoding, "backslashreplace"))
+def _write(env: Environment, text: str, place: str | None = None) -> None:
+    encoding = env.stdout_encoding if place in (None, "-") else "utf-8"
+    write(env, place, text.encode(encoding, "backslashreplace"))

@@ -41,9 +41,9 @@ COLUMNS = (
     "high",
 )
 # Float rounding differs between batches of different sizes by far less than this.
-_DIGITS = {"score": 4, "spread": 4, "raw": 6, "low": 4, "high": 4}
+_DIGITS = {"score": 4, "spread": 4, "raw": 6, "low": 4, "high": 4, "margin": 4, "uncertainty": 4}
 # JSON allows these as they are, a terminal should not see them.
-_NOTHING: Mapping[str, str] = MappingProxyType({})
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _CONTROL = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -77,7 +77,7 @@ class Sink(Protocol):
 
     def start(self) -> None: ...
 
-    def row(self, prediction: Prediction, more: Mapping[str, str] = _NOTHING) -> None: ...
+    def row(self, prediction: Prediction, more: Mapping[str, Any] = _NOTHING) -> None: ...
 
     def finish(self) -> None: ...
 
@@ -134,7 +134,7 @@ class JsonSink:
     def start(self) -> None:
         """The bracket comes with the first row, so that a run that fails at once has written nothing."""
 
-    def row(self, prediction: Prediction, more: Mapping[str, str] = _NOTHING) -> None:
+    def row(self, prediction: Prediction, more: Mapping[str, Any] = _NOTHING) -> None:
         self._output.write(self._before + _json_bytes({**plain_record(prediction), **more}))
         self._before = b",\n  "
 
@@ -159,8 +159,8 @@ class CsvSink:
     def start(self) -> None:
         self._write([*COLUMNS, *(f"scores.{model}" for model in self._further), *self._more])
 
-    def row(self, prediction: Prediction, more: Mapping[str, str] = _NOTHING) -> None:
-        path, *cells = [*_cells(prediction, self._further), *(more[name] for name in self._more)]
+    def row(self, prediction: Prediction, more: Mapping[str, Any] = _NOTHING) -> None:
+        path, *cells = _cells(prediction, self._further) + [_cell(name, more[name]) for name in self._more]
         self._write([name_cell(path), *(text_cell(cell) if _is_text(cell) else cell for cell in cells)])
 
     def finish(self) -> None:
@@ -185,9 +185,9 @@ class TsvSink:
     def start(self) -> None:
         """Without a header, every line is a picture."""
 
-    def row(self, prediction: Prediction, more: Mapping[str, str] = _NOTHING) -> None:
-        cells = map(printable, [*_cells(prediction, self._further), *(more[name] for name in self._more)])
-        self._output.write(("\t".join(cells) + "\n").encode())
+    def row(self, prediction: Prediction, more: Mapping[str, Any] = _NOTHING) -> None:
+        cells = _cells(prediction, self._further) + [_cell(name, more[name]) for name in self._more]
+        self._output.write(("\t".join(map(printable, cells)) + "\n").encode())
 
     def finish(self) -> None:
         """Nothing comes after the last row."""
@@ -236,4 +236,6 @@ def _is_text(cell: str) -> bool:
 def _cell(name: str, value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return f"{value:.{_DIGITS.get(name, 6)}f}" if isinstance(value, float) else str(value)

@@ -71,15 +71,18 @@ def make_plan(verdicts: Sequence[Verdict], folders: Iterable[str]) -> Plan:
 
     Args:
         verdicts: Of all pictures.
-        folders: Those that were given: a picture below one of them keeps its way from there, any other one
-            its name alone.
+        folders: Those that were given: a picture below one of them keeps its way from there, the others
+            theirs from the folder that they have in common.
     """
     roots = sorted(map(_absolute, folders), key=lambda root: -len(root.parts))
-    model = next((verdict.prediction.model for verdict in verdicts), "")
+    places = [_absolute(verdict.path) for verdict in verdicts]
+    others = [str(place.parent) for place in places if not any(map(place.is_relative_to, roots))]
+    if others:
+        roots.append(Path(os.path.commonpath(others)))
     pictures = [
         Planned(
             verdict.path,
-            _below(verdict.path, roots),
+            next(place.relative_to(root).as_posix() for root in roots if place.is_relative_to(root)),
             verdict.group,
             verdict.keep,
             _rounded(verdict.prediction.score),
@@ -87,17 +90,10 @@ def make_plan(verdicts: Sequence[Verdict], folders: Iterable[str]) -> Plan:
             _rounded(verdict.uncertainty),
             verdict.sure,
         )
-        for verdict in verdicts
+        for verdict, place in zip(verdicts, places, strict=True)
     ]
+    model = next((verdict.prediction.model for verdict in verdicts), "")
     return Plan(os.getcwd(), model, tuple(pictures))  # noqa: PTH109
-
-
-def _below(path: str, roots: Sequence[Path]) -> str:
-    place = _absolute(path)
-    for root in roots:
-        if place.is_relative_to(root):
-            return place.relative_to(root).as_posix()
-    return place.name
 
 
 def _absolute(path: str) -> Path:

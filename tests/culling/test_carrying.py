@@ -20,6 +20,7 @@ from iqa_cli.culling.steps import carrying as steps_for
 from iqa_cli.culling.undoing import take_back
 from iqa_cli.culling.xmp import rating_of
 from iqa_cli.errors import UsageError
+from tests.culling.test_xmp import DARKTABLE
 
 Tree = dict[str, bytes]
 
@@ -278,8 +279,6 @@ def test_a_moved_file_does_not_go_back_over_another_one(shoot: Path) -> None:
 
 
 def test_ratings_are_written_changed_only_on_request_and_taken_back(shoot: Path) -> None:
-    from tests.culling.test_xmp import DARKTABLE
-
     (shoot / "b.jpg.xmp").write_bytes(DARKTABLE)
     (shoot / "a.jpg.xmp").unlink()
     before = tree(shoot)
@@ -302,8 +301,6 @@ def test_ratings_are_written_changed_only_on_request_and_taken_back(shoot: Path)
 
 
 def test_a_sidecar_changed_between_plan_and_deed_stays(shoot: Path) -> None:
-    from tests.culling.test_xmp import DARKTABLE
-
     sidecar = shoot / "b.jpg.xmp"
     sidecar.write_bytes(DARKTABLE)
     made, _ = rating_steps(plan_of(shoot, "b.jpg"), Naming.full, rerate=True)

@@ -1,0 +1,131 @@
+"""What `iqa cull` does with pictures: records and scenes to verdicts, to rows or a plan."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from iqa_cli.cli.collect import collect
+from iqa_cli.cli.context import Environment
+from iqa_cli.cli.cull_do import carry_out_plan
+from iqa_cli.cli.cull_options import CullOptions
+from iqa_cli.cli.cull_print import print_verdicts
+from iqa_cli.cli.interrupt import computing
+from iqa_cli.cli.output import check_output, check_place
+from iqa_cli.cli.run import ScoreOptions, inputs_of
+from iqa_cli.cli.run_progress import run_progress
+from iqa_cli.cli.sinks import Format
+from iqa_cli.culling.choosing import Verdict, choose
+from iqa_cli.culling.plan import is_plan, load_plan, make_plan, save_plan
+from iqa_cli.errors import ExitCode, ImageError, UsageError
+from iqa_cli.text import count, one_line
+
+if TYPE_CHECKING:
+    from iqa_cli.culling.scenes import Scenes
+
+
+def run_cull(options: ScoreOptions, cull: CullOptions, env: Environment) -> ExitCode:
+    """Cull what the options name.
+
+    Raises:
+        IqaError: Nothing could be done: wrong usage, no weights, no place for the rows.
+        KeyboardInterrupt: Interrupted before the first record.
+    """
+    if len(options.paths) == 1 and is_plan(options.paths[0]):
+        plan = load_plan(Path(options.paths[0]))
+        if not cull.acts:
+            kept = count(sum(picture.keep for picture in plan.pictures), "picture")
+            raise UsageError(
+                f"{one_line(options.paths[0])} is a plan, which keeps {kept} of {len(plan.pictures):,}",
+                hint="to carry it out: --apply copy|link|move --to FOLDER, or --xmp",
+            )
+        return carry_out_plan(plan, cull, env)
+    if options.format is Format.parquet:
+        raise UsageError("--format parquet is not for these rows", hint="csv, json or jsonl")
+    check_output(options.output, (("list", options.files_from), ("store", options.store)))
+    if cull.plan is not None:
+        check_place(cull.plan)
+    verdicts, code = _verdicts(options, cull, env)
+    listed = not cull.acts or options.output is not None or options.format is not None
+    if listed:
+        print_verdicts(options, verdicts, env)
+    _summarise(verdicts, env)
+    if code is ExitCode.INTERRUPTED:
+        if cull.acts or cull.plan is not None:
+            env.note("nothing is carried out or planned, since not all pictures are scored")
+        return code
+    plan = make_plan(verdicts, [path for path in options.paths if Path(path).is_dir()])
+    if cull.plan is not None:
+        save_plan(plan, Path(cull.plan))
+        env.note(f"the plan is in {one_line(cull.plan)}: iqa cull {one_line(cull.plan)} --apply ... --to ...")
+    if not cull.acts:
+        return code
+    done = carry_out_plan(plan, cull, env)
+    return done if done is not ExitCode.OK else code
+
+
+def _verdicts(options: ScoreOptions, cull: CullOptions, env: Environment) -> tuple[list[Verdict], ExitCode]:
+    """The verdicts on all pictures, and what the scoring says to the shell."""
+    if cull.scores is not None:
+        found = collect(options, env, cull.scores)
+        records, code = found.records, found.exit_code
+        paths = [record.path for record in records]
+        groups = dict(zip(paths, _scenes(paths, cull, options.threads, env).groups, strict=True))
+        if cull.groups_only:
+            members = Counter(groups.values())
+            records = [record for record in records if members[groups[record.path]] > 1]
+        return choose(records, [groups[record.path] for record in records], cull.keep), code
+    inputs = inputs_of(options, env)
+    paths = list(inputs.paths)
+    for line in inputs.notes():
+        env.note(line)
+    for line in inputs.unreadable:
+        env.error(ImageError(line))
+    code = ExitCode.SOME_FAILED if inputs.unreadable else ExitCode.OK
+    scenes = _scenes(paths, cull, options.threads, env)
+    groups = dict(zip(paths, scenes.groups, strict=True))
+    if cull.groups_only:
+        members = Counter(scenes.groups)
+        paths = [path for path, number in groups.items() if members[number] > 1]
+        if not paths:
+            return [], code
+    # What is called "-" would be the list on stdin.
+    given = tuple(path if path != "-" else "./-" for path in paths)
+    names = dict(zip(given, paths, strict=True))
+    asked = replace(options, paths=given, recursive=False, null=False, files_from=None, leave_out=None)
+    found = collect(asked, env)
+    numbers = [groups[names[record.path]] for record in found.records]
+    return choose(found.records, numbers, cull.keep), found.exit_code or code
+
+
+def _scenes(paths: Sequence[str], cull: CullOptions, threads: int | None, env: Environment) -> Scenes:
+    """Which pictures belong together, with progress on stderr."""
+    from iqa_cli.culling.scenes import find_scenes
+
+    with computing(env), run_progress(env) as progress:
+        return find_scenes(
+            [Path(path) for path in paths],
+            cull.gap,
+            threads or os.cpu_count() or 1,
+            lambda task, done, total: progress.update(f"{task} pictures", done, total),
+        )
+
+
+def _summarise(verdicts: Sequence[Verdict], env: Environment) -> None:
+    """One or two lines for a person."""
+    groups = {verdict.group for verdict in verdicts if verdict.group is not None}
+    if not groups:
+        env.note(f"no two of {count(len(verdicts), 'picture')} show one scene")
+        return
+    grouped = sum(verdict.group is not None for verdict in verdicts)
+    best = [verdict for verdict in verdicts if verdict.rank == 1]
+    line = f"{count(len(groups), 'scene')} with {grouped:,} of {count(len(verdicts), 'picture')}"
+    if any(verdict.sure is not None for verdict in best):
+        line += f"; the best is surely better than the next in {sum(v.sure is True for v in best):,}"
+    elif any(verdict.margin is not None for verdict in best):
+        line += "; the scores have no intervals here, so that nothing is known of how sure a margin is"
+    env.note(line)
