@@ -44,6 +44,11 @@ def complete(network: nn.Module, card: Card) -> None:
     time."""
     unshipped = unshipped_of(network)
     built: nn.Module | None = None
+    for name, weight in list(network.named_parameters()):
+        if weight.is_meta and name in unshipped:
+            place, _, entry = name.rpartition(".")
+            zeros = torch.zeros(weight.shape, dtype=weight.dtype)
+            network.get_submodule(place)._parameters[entry] = nn.Parameter(zeros, weight.requires_grad)
     for name, value in list(network.named_buffers()):
         if not value.is_meta:
             continue
@@ -63,8 +68,8 @@ def complete(network: nn.Module, card: Card) -> None:
 
 
 def unshipped_of(network: nn.Module) -> set[str]:
-    """Names of the entries of a network's state that training needs, and that a shipped weight leaves out:
-    such as a memory, all zero at first. None where the network has no method `unshipped`."""
+    """Names of the entries of a network's state that a shipped weight leaves out: a memory of training, all
+    zero at first, or what is never computed. None where the network has no method `unshipped`."""
     names = getattr(network, "unshipped", None)
     return set() if names is None else set(names())
 

@@ -20,6 +20,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 #: Standard deviation, in pixels, of the Gaussian whose residue is the auxiliary target.
 HIGHPASS_SIGMA = 1.5
+#: Convolutions of a module's second octave convolution whose output is thrown away.
+DROPPED = ("high_to_low", "low_to_low")
 
 
 class OctaveConv(nn.Module):
@@ -68,7 +70,7 @@ class HighFrequencyModule(nn.Module):
     shape.
 
     The second convolution is a whole one, as specified, so that parameter counts and names are the
-    specification's; what it throws away is neither computed nor trained.
+    specification's; what it throws away is neither computed nor trained, nor in a shipped weight.
     """
 
     norm_high: nn.Module
@@ -82,9 +84,8 @@ class HighFrequencyModule(nn.Module):
         self.norm_high = nn.BatchNorm2d(width - half)
         self.norm_low = nn.BatchNorm2d(half)
         self.second = OctaveConv(width, width, 0.5, 0.5)
-        for unused in (self.second.high_to_low, self.second.low_to_low):
-            assert unused is not None
-            unused.requires_grad_(False)
+        for name in DROPPED:
+            self.second.get_submodule(name).requires_grad_(False)
         self.norm = nn.BatchNorm2d(width - half)
         self.project = nn.Conv2d(width - half, width, 1)
 

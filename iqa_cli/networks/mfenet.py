@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from iqa_cli.networks.dan import DAN_WIDTHS, FrozenDAN, Projection
 from iqa_cli.networks.distortion_head import DistortionHead
 from iqa_cli.networks.fusion import AFF, FFM, AddFusion, ConcatFusion
-from iqa_cli.networks.hfen import HFEN, highpass_target
+from iqa_cli.networks.hfen import DROPPED, HFEN, highpass_target
 from iqa_cli.networks.numbers import IMAGENET_MEAN, IMAGENET_STD, in_float32, register_channels
 from iqa_cli.networks.van import VAN, VAN_SIZES
 
@@ -247,6 +247,11 @@ class MFENet(nn.Module):
         if self.config.pooling != "mean-std" or old is None or old.shape != (width, read // 2):
             return state
         return {**state, name: torch.cat([old, torch.zeros_like(old)], 1)}
+
+    def unshipped(self) -> set[str]:
+        """Entries of the state that nothing is computed with: the dropped half of the octave convolutions."""
+        dropped = tuple(f".second.{part}.weight" for part in DROPPED)
+        return {name for name in self.state_dict() if name.startswith("hfen.") and name.endswith(dropped)}
 
     def pretrained_modules(self) -> list[nn.Module]:
         """Modules that start from learnt features; they train at the lower rate."""

@@ -32,6 +32,7 @@ def pad_by_parity(net: nn.Module) -> None:
     timm: Any = sys.modules.get("timm")
     if timm is None:  # then nothing of the network is timm's
         return
+    module: Any
     for module in net.modules():
         if (
             type(module) is timm.layers.Conv2dSame

@@ -2,16 +2,21 @@
 folding."""
 
 import copy
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from iqa_cli.errors import WeightsError
+from iqa_cli.networks.filling import unshipped_of
 from iqa_cli.networks.folding import fold_batchnorms
 from iqa_cli.networks.mfenet import MFENet, MFENetConfig
 from iqa_cli.networks.registry import build
 from iqa_cli.networks.van import Block
+from iqa_cli.weights import load_network, read_card, save_weights, shipped_state
+from tests.tinyweight import make_tiny_weight
 
 #: Small enough for a test; every part is there but the ResNet-50, which `WITH_DAN` adds.
 TINY = {"van": "tiny", "dan": "none", "head_width": 16}
@@ -190,3 +195,18 @@ def test_folding_batch_norms_changes_no_score(with_dan: MFENet) -> None:
     assert asked == []
     with pytest.raises(ValueError, match="evaluation"):
         fold_batchnorms(copy.deepcopy(network).train())
+
+
+def test_a_weight_leaves_out_what_is_never_computed(with_dan: MFENet, tmp_path: Path, examples: Path) -> None:
+    left_out = unshipped_of(with_dan)
+    assert left_out
+    state = shipped_state(with_dan)
+    assert left_out == set(with_dan.state_dict()) - set(state)
+    path = tmp_path / "without.safetensors"
+    card = read_card(make_tiny_weight(tmp_path, examples))
+    save_weights(path, state, replace(card, config=WITH_DAN), half=False)
+    loaded = load_network(path)[1]
+    x = torch.rand(2, 3, 96, 96)
+    with torch.inference_mode():
+        assert torch.equal(loaded(x), with_dan(x))
+    assert not any(value.is_meta for value in loaded.state_dict().values())
