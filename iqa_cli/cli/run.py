@@ -213,7 +213,7 @@ def _predictions(
         return cards, predictions
     from iqa_cli.scoring.scorer import load_many
 
-    group = load_many(files, engine=options.engine, **load)
+    group = load_many(files, engine=options.engine, lazy=store is not None, **load)
     progress.begin()
     progress.show()
     memory = None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -69,3 +71,35 @@ class Network(ABC):
     def release(self) -> None:
         """Give memory back that the device holds for later; nothing to do by default."""
         return
+
+
+class LazyNetwork(Network):
+    """A network that is made when it is first asked: a run in which every picture is known never loads it.
+
+    Args:
+        names, batch_size: Of the network to come.
+        make: Makes it.
+    """
+
+    def __init__(self, names: tuple[str, ...], batch_size: int, make: Callable[[], Network]) -> None:
+        super().__init__(names, batch_size)
+        self._make = make
+        self._made: Network | None = None
+        self._making = threading.Lock()
+
+    def rows(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """See `Network.rows`.
+
+        Raises:
+            IqaError: It cannot be made.
+        """
+        return self._network().rows(crops)
+
+    def forward(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        return self._network().forward(crops)
+
+    def _network(self) -> Network:
+        with self._making:
+            if self._made is None:
+                self._made = self._make()
+            return self._made

@@ -26,7 +26,8 @@ from iqa_cli.images.policy import Mode
 from iqa_cli.prediction import Prediction
 from iqa_cli.scoring.engines import Engine, choose_engine, exported_network
 from iqa_cli.scoring.group import MAX_PIXELS, Labelled, ScorerGroup
-from iqa_cli.scoring.network import Network
+from iqa_cli.scoring.network import CPU_BATCH, LazyNetwork, Network
+from iqa_cli.scoring.nogpu import surely_cpu
 from iqa_cli.scoring.parts import Lane
 from iqa_cli.weights import find_several, find_weights, load_network, read_card
 
@@ -45,6 +46,7 @@ def load(
     batch_size: int | None = None,
     threads: int | None = None,
     engine: Engine = "auto",
+    lazy: bool = False,
 ) -> Scorer:
     """Load a weight, ready to score.
 
@@ -60,6 +62,8 @@ def load(
             float rounding.
         engine: What computes: "torch", or the extras "onnxruntime" and "openvino", on the CPU and in float32
             only; "auto" takes torch, and for an .onnx file one of the others.
+        lazy: Read no more than the card before the first crop is to be scored, where that will be on the CPU:
+            what is wrong with the rest of the file is told then. For a store, which may know all.
 
     Raises:
         WeightsError: There is no such weight, or the file is not sound.
@@ -72,8 +76,18 @@ def load(
         raise UsageError(f"threads must be at most {MAX_THREADS:,}, not {threads:,}")
     path = find_weights(name)
     chosen = choose_engine(engine, path)
+    if chosen == "torch" and lazy and precision in ("auto", "fp32") and surely_cpu(device):
+        card = read_card(path)
+
+        def make() -> Network:
+            return _by_torch(path, "cpu", precision, batch_size, threads)[1]
+
+        names = tuple(card.config.get("distortions", ()))
+        return Scorer(card, LazyNetwork(names, batch_size or CPU_BATCH, make), threads=threads)
     if chosen == "torch":
-        return _by_torch(path, device, precision, batch_size, threads)
+        card, network, where = _by_torch(path, device, precision, batch_size, threads)
+        exact = "fp32" if precision == "auto" else precision
+        return Scorer(card, network, device=where, precision=exact, threads=threads)
     for what, given, possible in (("device", device, "cpu"), ("precision", precision, "fp32")):
         if given not in ("auto", possible):
             raise UsageError(f"the engine {chosen} computes with {what} {possible} only, not {given[:40]}")
@@ -84,7 +98,8 @@ def load(
 
 def _by_torch(
     path: Path, device: str, precision: Precision, batch_size: int | None, threads: int | None
-) -> Scorer:
+) -> tuple[Card, Network, str]:
+    """Card, network and device."""
     import torch
 
     from iqa_cli.networks.folding import fold_batchnorms
@@ -95,9 +110,7 @@ def _by_torch(
     if threads is not None:
         torch.set_num_threads(threads)
     card, network = load_network(path)
-    made = CropNetwork(fold_batchnorms(network), chosen, dtype, batch_size)
-    exact = "fp32" if precision == "auto" else precision
-    return Scorer(card, made, device=str(chosen), precision=exact, threads=threads)
+    return card, CropNetwork(fold_batchnorms(network), chosen, dtype, batch_size), str(chosen)
 
 
 def load_many(
@@ -108,19 +121,20 @@ def load_many(
     batch_size: int | None = None,
     threads: int | None = None,
     engine: Engine = "auto",
+    lazy: bool = False,
 ) -> ScorerGroup:
     """Load several weights, ready to score the same pictures, each of which is then decoded once.
 
     Args:
         names: What `load` takes; the first gives `Prediction.score`.
-        device, precision, batch_size, threads, engine: As of `load`.
+        device, precision, batch_size, threads, engine, lazy: As of `load`.
 
     Raises:
         WeightsError: As of `load`.
         UsageError: As of `load`; or a weight is given twice, or two have the same name.
     """
     files = [path for path, _ in find_several(names)]
-    options: dict[str, Any] = {"device": device, "precision": precision, "engine": engine}
+    options: dict[str, Any] = {"device": device, "precision": precision, "engine": engine, "lazy": lazy}
     return ScorerGroup([load(path, batch_size=batch_size, threads=threads, **options) for path in files])
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,36 @@ def test_a_second_run_prints_the_same_bytes_in_every_format_without_the_network(
         again = iqa("score", "-r", ".", "--format", kind, "--store", "s.db")
         assert (again.out, again.err, again.code) == (plain[kind].out, plain[kind].err, plain[kind].code)
         assert iqa("score", "-r", ".", "--format", kind, "--store", "s.db", "--reread").out == plain[kind].out
+
+
+def test_what_is_known_is_told_without_torch(iqa: Iqa, photos: Photos) -> None:
+    """Nor is it loaded for a picture that is broken, or that nobody can look at."""
+    folder = photos("b.jpg", "a.jpg")
+    (folder / "broken.jpg").write_bytes(b"no photo at all")
+    first = iqa("score", "-r", ".", "--format", "jsonl", "--store", "s.db")
+    code = (
+        "import atexit, sys\n"
+        "atexit.register(lambda: print('torch' in sys.modules, file=sys.stderr))\n"
+        "from iqa_cli.cli.app import main\nmain()"
+    )
+    run = ["score", "-r", ".", "--format", "jsonl", "--store", "s.db", "--device", "cpu"]
+    done = subprocess.run([sys.executable, "-c", code, *run], capture_output=True, cwd=folder, check=False)
+    assert (done.stdout, done.returncode) == (first.out, first.code)
+    assert done.stderr.decode().splitlines()[-1] == "False"
+
+
+def test_a_weight_that_is_damaged_behind_its_card_is_told_when_it_is_needed(
+    iqa: Iqa, photos: Photos, examples: Path
+) -> None:
+    folder = photos("a.jpg", "b.jpg")
+    weight = make_tiny_weight(folder, examples, "second", seed=12)
+    run = ["--model", "second.safetensors", "--store", "s.db", "--format", "jsonl", "--device", "cpu"]
+    content = bytearray(weight.read_bytes())
+    content[-1] ^= 1
+    weight.write_bytes(content)
+    refused = iqa("score", "a.jpg", *run)
+    assert (refused.code, refused.out) == (4, b"")
+    assert "second.safetensors" in refused.err
 
 
 def test_several_models_share_a_store(
