@@ -32,6 +32,12 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "score": ("iqa_cli.cli.score", "score", "Score photographs: 0 to 100, higher is better."),
     "store": ("iqa_cli.cli.store", "store", "List and export the scores that a store has kept."),
     "watch": ("iqa_cli.cli.watch", "watch", "Score pictures as they arrive in a folder."),
+    "report": (
+        "iqa_cli.cli.report",
+        "report",
+        "Write a page that shows pictures with their scores.",
+    ),
+    "cull": ("iqa_cli.cli.cull", "cull", "Find pictures of one scene, and keep the best of each."),
     "doctor": ("iqa_cli.cli.doctor", "doctor", "Look whether this installation works."),
     "map": ("iqa_cli.cli.map", "quality_map", "Show where a photograph is good and where not."),
     "models": ("iqa_cli.cli.models", "app", "List the weights there are; show the card of one."),

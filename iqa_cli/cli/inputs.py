@@ -20,12 +20,9 @@ from iqa_cli.cli.lists import entries_of, names_from
 from iqa_cli.cli.names import NameSet, counted, in_order
 from iqa_cli.cli.walk import files_in
 from iqa_cli.errors import UsageError
+from iqa_cli.images.endings import SUFFIXES
 from iqa_cli.text import count, printable
 
-_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".avif", ".tif", ".tiff"}
-    | {".bmp", ".dib", ".gif", ".heic", ".heif", ".hif", ".jp2", ".ppm", ".pgm"}
-)
 _STDIN = "-"
 
 # First bytes of the formats above, for files whose name does not say what they are.
@@ -55,6 +52,7 @@ class Inputs:
     first_repeated: str = ""
     unreadable: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
+    left_out: str = ""
     urls: bool = False
     _seen: NameSet = field(default_factory=NameSet)
 
@@ -76,6 +74,7 @@ def gather(
     recursive: bool = False,
     null: bool = False,
     files_from: str | None = None,
+    leave_out: str | None = None,
     urls: bool = False,
 ) -> Inputs:
     """All inputs of a command line.
@@ -89,6 +88,7 @@ def gather(
             stdin.
         files_from: A file with a list, or "-"; of a .parquet file its column "path".
         urls: Walk and match what lies behind a URL, too.
+        leave_out: What lies in this folder is passed over, whatever leads there.
 
     Raises:
         UsageError: A folder without `recursive`, a list that cannot be read, or nothing to score at all.
@@ -97,6 +97,8 @@ def gather(
     if null and not arguments and files_from is None:
         arguments = [_STDIN]
     inputs = Inputs(urls=urls)
+    if leave_out is not None:
+        inputs.left_out = os.path.join(os.path.normcase(os.path.realpath(leave_out)), "")  # noqa: PTH118
     lists: list[str] = [] if files_from is None else [files_from]
     for argument in arguments:
         if not argument:
@@ -225,7 +227,7 @@ def is_picture(path: str) -> bool:
 
 
 def _is_named_as_picture(path: str) -> bool:
-    return Path(path).suffix.lower() in _SUFFIXES
+    return Path(path).suffix.lower() in SUFFIXES
 
 
 def _distinct(paths: Iterable[str], inputs: Inputs) -> Iterator[str]:
@@ -235,6 +237,8 @@ def _distinct(paths: Iterable[str], inputs: Inputs) -> Iterator[str]:
             real = os.path.normcase(os.path.realpath(path))
         except (OSError, ValueError):
             real = path
+        if inputs.left_out and real.startswith(inputs.left_out):
+            continue
         if inputs._seen.add(real):
             yield path
         else:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from iqa_cli.cli.arrange import Pending, Sort, Tally, tell
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.inputs import Inputs, gather, is_picture
+from iqa_cli.cli.inputs import Inputs, gather
 from iqa_cli.cli.interrupt import computing
-from iqa_cli.cli.output import Output, OutputError, check_place
+from iqa_cli.cli.output import Output, OutputError, check_output
 from iqa_cli.cli.progress import Progress
 from iqa_cli.cli.sinks import Format, Sink, format_for, plain_sink
 from iqa_cli.errors import ExitCode, UsageError
@@ -66,6 +66,7 @@ class ScoreOptions:
     exit_zero: bool = False
     store: str | None = None
     reread: bool = False
+    leave_out: str | None = None
 
     def __post_init__(self) -> None:
         pairs = (("native", "fast"), ("top", "bottom"), ("models", "weights"))
@@ -108,17 +109,8 @@ def run_score(options: ScoreOptions, env: Environment) -> ExitCode:
         KeyboardInterrupt: Interrupted before the first row could have been written.
     """
     inputs = inputs_of(options, env)
-    if options.output is not None and options.output != "-":
-        check_place(options.output)
-        if is_picture(options.output):
-            raise UsageError(
-                f"{printable(options.output)} is a picture, which the results would overwrite",
-                hint="-o takes the file for the results; pictures are given without an option",
-            )
-        if options.files_from is not None and _same_file(options.output, options.files_from):
-            raise UsageError(f"{printable(options.output)} is the list, which the results would overwrite")
-        if options.store is not None and _same_file(options.output, options.store):
-            raise UsageError(f"{printable(options.output)} is the store, which the results would overwrite")
+    read = (("list", options.files_from), ("store", options.store))
+    check_output(options.output, read)
     tally = Tally(options.fail_below)
     try:
         with scoring(options, env, inputs) as (cards, predictions, progress):
@@ -144,6 +136,7 @@ def inputs_of(options: ScoreOptions, env: Environment) -> Inputs:
         list(options.paths),
         env,
         recursive=options.recursive,
+        leave_out=options.leave_out,
         null=options.null,
         files_from=options.files_from,
         urls=options.engine == "ray",
@@ -173,13 +166,6 @@ def scoring(
                 yield *_predictions(options, inputs, progress, store), progress
         finally:
             progress.erase()
-
-
-def _same_file(one: str, other: str) -> bool:
-    try:
-        return Path(one).samefile(other)
-    except OSError:
-        return False
 
 
 def _opened(store: str | None) -> contextlib.AbstractContextManager[Store | None]:

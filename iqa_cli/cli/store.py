@@ -149,13 +149,13 @@ def _print_rows(env: Environment, asked: Format | None, path: str | None, rows: 
 
 
 def _table(env: Environment, output: Output, path: str | None) -> Sink:
-    from iqa_cli.card import LADDER
     from iqa_cli.cli.table import TableSink
+    from iqa_cli.standing import usual_word
 
     on_terminal = path in (None, "-")
     return TableSink(
         output,
-        lambda score: next((str(word) for lowest, word in LADDER if score >= lowest), str(LADDER[-1][1])),
+        usual_word,
         colour=on_terminal and env.stdout_is_terminal and env.colour and not env.dumb,
         columns=env.columns,
         encoding=env.stdout_encoding if on_terminal else "utf-8",

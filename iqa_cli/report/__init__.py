@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from iqa_cli.errors import UsageError
 from iqa_cli.evaluation.part import Result
-from iqa_cli.replacing import unwritable, writing_to
+from iqa_cli.report.frame import write_page
 from iqa_cli.report.page import page
-from iqa_cli.text import one_line
 
 __all__ = ["page", "write_report"]
 
@@ -33,9 +31,4 @@ def write_report(
     Raises:
         UsageError: It cannot be written: no space, no permission, no such folder; one line.
     """
-    content = page(results, best=best, command=command).encode("utf-8", "backslashreplace")
-    try:
-        with writing_to(path) as file:
-            file.write(content)
-    except (OSError, ValueError) as error:
-        raise UsageError(unwritable(one_line(path), error)) from None
+    write_page(path, page(results, best=best, command=command))

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from iqa_cli.images.photo import Photo
 from iqa_cli.scoring.quality_map import QualityMap
 
-#: Longest side of the picture drawn.
+#: Longest side of the picture drawn, unless another is asked for.
 LONGEST = 1600
 #: Share of the colours; the rest is the photograph in grey.
 _SHARE = 0.55
@@ -30,7 +30,9 @@ def span_of(values: NDArray[np.float32]) -> tuple[float, float]:
     return low, high
 
 
-def overlay(photo: Photo, found: QualityMap, span: tuple[float, float] | None = None) -> Image.Image:
+def overlay(
+    photo: Photo, found: QualityMap, span: tuple[float, float] | None = None, *, longest: int = LONGEST
+) -> Image.Image:
     """The photograph in grey under the colours of the map, and the scale beside it.
 
     Colours are viridis: dark blue for the worst, yellow for the best, in order for the colour-blind and in
@@ -40,12 +42,13 @@ def overlay(photo: Photo, found: QualityMap, span: tuple[float, float] | None = 
         photo: Still open.
         found: Its map.
         span: Points of the first and the last colour; None for `span_of`.
+        longest: Longest side of the photograph in it.
 
     Returns:
-        RGB, the longer side of the photograph `LONGEST` at most.
+        RGB, the longer side of the photograph `longest` at most.
     """
     low, high = span or span_of(found.values)
-    scale = min(1.0, LONGEST / max(found.width, found.height))
+    scale = min(1.0, longest / max(found.width, found.height))
     size = max(1, round(found.width * scale)), max(1, round(found.height * scale))
     grey = cv2.cvtColor(photo.resized(*size, "box", 224 if photo.has_alpha else None), cv2.COLOR_RGB2GRAY)
     fine = np.asarray(cv2.resize(found.values, size, interpolation=cv2.INTER_LINEAR), dtype=np.float32)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from iqa_cli.errors import ImageError
 from iqa_cli.evaluation.part import Part, Result
-from iqa_cli.images.decode import open_photo
+from iqa_cli.looking import small_view
 from iqa_cli.report.fitted import View, rank_differences, worst
 from iqa_cli.report.markup import score, text
+from iqa_cli.report.previews import data_uri, jpeg
 
 #: Longer side of a thumbnail.
 SIDE = 256
-_QUALITY = 80
 
 
 class Thumbnails:
@@ -50,13 +47,8 @@ def thumbnail(path: Path) -> tuple[str, int, int]:
     Raises:
         ImageError: It is missing or cannot be decoded.
     """
-    with open_photo(path, draft_side=SIDE, min_side=1) as photo:
-        factor = min(SIDE / photo.width, SIDE / photo.height, 1)
-        size = max(1, round(photo.width * factor)), max(1, round(photo.height * factor))
-        pixels = photo.resized(*size, background=255 if photo.has_alpha else None)
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "JPEG", quality=_QUALITY, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}", *size
+    pixels = small_view(path, SIDE)
+    return data_uri(jpeg(pixels)), pixels.shape[1], pixels.shape[0]
 
 
 def misses(result: Result, view: View, thumbnails: Thumbnails, *, limit: int) -> str:
