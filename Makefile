@@ -16,7 +16,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint hooks bench clean
+.PHONY: help demo test test-slow lint hooks bench docs clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -40,6 +40,9 @@ hooks: $(INSTALLED_DEV)  ## Have git run the checks before each commit
 
 bench: $(INSTALLED_DEV)  ## Run the benchmarks that need only examples/
 	@set -e; for name in $(BENCHMARKS); do echo "# $$name"; $(BIN)/python -m benchmarks.$$name; done
+
+docs: $(INSTALLED)  ## Write docs/commands.md anew, from the commands
+	@$(BIN)/python -m iqa_cli.cli.manual
 
 clean:  ## Remove .venv and everything that was built
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -21,7 +21,7 @@ Examples:
 \b
 A row gives the name for --dataset, the published number of pictures and of
 references, the scale of the scores, their direction, how the field splits
-the database and its folder. The folder comes from the table [data] of the
+the database and its folder. The folder comes from the table \\[data] of the
 config file, else from $IQA_DATA; "not set" where neither names one, "missing"
 where there is no such folder. JSON has the citation, the licence, the layout
 that is expected and the page of the authors too.

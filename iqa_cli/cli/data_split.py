@@ -80,7 +80,7 @@ def split(
     ] = None,
     parts: Annotated[
         str | None,
-        typer.Option(metavar="NAME=SHARE,...", help=f"Parts and their shares. [{DEFAULT_PARTS}]"),
+        typer.Option(metavar="NAME=SHARE,...", help=f"Parts and their shares. Default: {DEFAULT_PARTS}."),
     ] = None,
     official: Annotated[bool, typer.Option("--official", help="Write the parts that are given.")] = False,
     group_duplicates: Annotated[

@@ -54,5 +54,5 @@ The graph takes crops (rgb: float32 [N, 3, S, S], 0 to 1) and gives the MOS
 of each (raw: [N], 0 to 1 before calibration); of a network that names
 distortions, also types and levels. The card is in the metadata (iqa_card):
 size policy and calibration, which make a score of the crops of a picture, as
-iqa score does with the file. Needs the extra: pip install 'iqa-cli[onnx]'.
+iqa score does with the file. Needs the extra: pip install 'iqa-cli\\[onnx]'.
 """
