@@ -14,14 +14,14 @@ from iqa_cli.culling.carrying import Outcome, carry_out, check_links
 from iqa_cli.culling.journal import Journal, begin, reopen
 from iqa_cli.culling.plan import Plan
 from iqa_cli.culling.rating import rating_steps
-from iqa_cli.culling.steps import Action, Kind, Step, Steps, carrying, chosen
+from iqa_cli.culling.steps import Action, Kind, Steps, carrying, chosen
 from iqa_cli.culling.undoing import take_back
 from iqa_cli.errors import ExitCode, ImageError, IqaError, UsageError
 from iqa_cli.replacing import unwritable
 from iqa_cli.text import count, one_line
 
 _SHOWN = 20
-_DONE = {Kind.copy: "copied", Kind.link: "linked", Kind.move: "moved", Kind.rate: "rated"}
+_DONE = {Kind.copy: "copied", Kind.link: "linked", Kind.move: "moved", Kind.rate: "written"}
 
 
 def carry_out_plan(plan: Plan, cull: CullOptions, env: Environment) -> ExitCode:
@@ -91,7 +91,7 @@ def run_undo(path: Path, env: Environment) -> ExitCode:
     if outcome.interrupted:
         env.note(f"interrupted; the same command takes back the other {count(outcome.waiting, 'file')}")
         return ExitCode.INTERRUPTED
-    env.note(f"taken back: {_counts(outcome, journal.steps)}")
+    env.note(f"taken back: {_counts(outcome)}")
     return _code(outcome)
 
 
@@ -110,11 +110,11 @@ def _carry(journal: Journal, env: Environment, *, again: bool = False) -> ExitCo
     if outcome.interrupted or outcome.stopped:
         why = "interrupted" if outcome.interrupted else outcome.stopped
         env.note(
-            f"{why}; {_counts(outcome, journal.steps)}, {count(outcome.waiting, 'file')} to go. To go on: "
+            f"{why}; {_done(outcome, journal)}, {count(outcome.waiting, 'file')} to go. To go on: "
             f"iqa cull --resume {name}"
         )
     else:
-        env.note(_counts(outcome, journal.steps))
+        env.note(_done(outcome, journal))
     env.note(f"to take it back: iqa cull --undo {name}")
     return _code(outcome)
 
@@ -127,16 +127,21 @@ def _code(outcome: Outcome) -> ExitCode:
     return ExitCode.SOME_FAILED if outcome.failed or outcome.left else ExitCode.OK
 
 
-def _counts(outcome: Outcome, steps: Sequence[Step]) -> str:
-    """ "moved 12 pictures and 3 files that belong to them, wrote 4 ratings"."""
-    kinds = {_DONE[step.kind] for step in steps if step.kind is not Kind.rate and step.of is None}
+def _done(outcome: Outcome, journal: Journal) -> str:
+    """ "moved: 12 pictures and 3 files that belong to them"."""
+    kinds = [step.kind for step in journal.steps if step.kind is not Kind.rate and step.of is None]
+    return f"{_DONE[kinds[0] if kinds else Kind.rate]}: {_counts(outcome)}"
+
+
+def _counts(outcome: Outcome) -> str:
+    """ "12 pictures and 3 files that belong to them, 4 sidecars with ratings"."""
     parts = []
-    if kinds:
-        parts.append(f"{' or '.join(sorted(kinds))} {count(outcome.pictures, 'picture')}")
-        if outcome.companions:
-            parts[-1] += f" and {count(outcome.companions, 'file')} that belong to them"
-    if any(step.kind is Kind.rate for step in steps):
-        parts.append(f"{count(outcome.rated, 'sidecar')} with ratings")
+    if outcome.pictures or outcome.companions:
+        parts.append(count(outcome.pictures, "picture"))
+    if outcome.companions:
+        parts[-1] += f" and {count(outcome.companions, 'file')} that belong to them"
+    if outcome.rated:
+        parts.append(count(outcome.rated, "sidecar") + " with ratings")
     return ", ".join(parts) or "nothing"
 
 
@@ -153,7 +158,10 @@ def _journal_place(cull: CullOptions) -> Path:
             raise UsageError(unwritable(one_line(cull.to), error)) from None
     if cull.journal is not None:
         return cull.journal
-    return Path(cull.to or ".") / f"iqa-cull-{datetime.now():%Y%m%d-%H%M%S-%f}.jsonl"
+    name = f"iqa-cull-{datetime.now():%Y%m%d-%H%M%S}"
+    folder = Path(cull.to or ".")
+    names = (f"{name}.jsonl", *(f"{name}-{number}.jsonl" for number in range(2, 1000)))
+    return next((folder / name for name in names if not (folder / name).exists()), folder / names[0])
 
 
 def _tell_planned(carried: Steps, action: Action, env: Environment) -> None:

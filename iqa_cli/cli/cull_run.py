@@ -74,7 +74,11 @@ def _verdicts(options: ScoreOptions, cull: CullOptions, env: Environment) -> tup
         found = collect(options, env, cull.scores)
         records, code = found.records, found.exit_code
         paths = [record.path for record in records]
-        groups = dict(zip(paths, _scenes(paths, cull, options.threads, env).groups, strict=True))
+        scenes = _scenes(paths, cull, options.threads, env)
+        groups = dict(zip(paths, scenes.groups, strict=True))
+        for place, why in list(scenes.unreadable.items())[:1]:
+            number = count(len(scenes.unreadable), "picture")
+            env.note(f"{number} compared with none; the first: {one_line(paths[place])}: {why}")
         if cull.groups_only:
             members = Counter(groups.values())
             records = [record for record in records if members[groups[record.path]] > 1]

@@ -28,7 +28,7 @@ class Outcome:
         pictures, companions, rated: Files done in this run, by what they are.
         failed: (path, why) of those that could not be.
         left: (path, why) of those that were not touched, since they are not as they were left.
-        waiting: Steps that were not come to.
+        waiting: Steps that are not done, those that failed among them.
         interrupted: Whether Ctrl-C has ended it.
         stopped: Why no further step was tried; empty where all were.
     """
@@ -65,8 +65,7 @@ def carry_out(journal: Journal, watch: Callable[[], None] = lambda: None, *, aga
         again: A run was here before: a step without a mark may have been done.
     """
     outcome = Outcome()
-    waiting = journal.waiting()
-    for place, number in enumerate(waiting):
+    for number in journal.waiting():
         try:
             with deferred_interrupt():
                 _do(journal, number, outcome, again)
@@ -77,8 +76,8 @@ def carry_out(journal: Journal, watch: Callable[[], None] = lambda: None, *, aga
             # What was done last is told by the files themselves.
             outcome.stopped = outcome.stopped or error.message
         if outcome.interrupted or outcome.stopped:
-            outcome.waiting = len(waiting) - place - 1
             break
+    outcome.waiting = len(journal.waiting())
     return outcome
 
 

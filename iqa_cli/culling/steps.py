@@ -155,38 +155,39 @@ def _unit(
     made: Steps, source: Path, target: Path, names: Sequence[str], action: Action, taken: set[str], first: int
 ) -> None:
     """The steps of a picture and its companions, which keep their names in common."""
-    if str(target).casefold() not in taken and _is_there(source, target, action):
-        made.present += 1
-        for name in names:
-            place = target.with_name(_renamed(name, source.stem, target.stem))
-            if not os.path.lexists(place):
-                made.steps.append(_step(source.with_name(name), place, action, None))
-            elif not same_content(source.with_name(name), place):
-                made.left.append((str(source.with_name(name)), f"another {place.name} is there already"))
-            taken.add(str(place).casefold())
-        taken.add(str(target).casefold())
-        return
     for number in itertools.count(1):
         stem = target.stem if number == 1 else f"{target.stem}-{number}"
         places = [target.with_name(stem + target.suffix)]
-        places += [target.with_name(_renamed(name, source.stem, stem)) for name in names]
-        if not any(str(place).casefold() in taken or os.path.lexists(place) for place in places):
+        places += [target.with_name(stem + name[len(source.stem) :]) for name in names]
+        free = not any(str(place).casefold() in taken for place in places)
+        if free and _is_there(source, places[0], action):
+            _complete(made, source, names, places[1:], action)
             break
-    made.renamed += number > 1
+        if free and not any(map(os.path.lexists, places)):
+            made.renamed += number > 1
+            own = first + len(made.steps)
+            made.steps.append(_step(source, places[0], action, None))
+            for name, place in zip(names, places[1:], strict=True):
+                made.steps.append(_step(source.with_name(name), place, action, own))
+            break
     taken.update(str(place).casefold() for place in places)
-    own = first + len(made.steps)
-    made.steps.append(_step(source, places[0], action, None))
-    for name, place in zip(names, places[1:], strict=True):
-        made.steps.append(_step(source.with_name(name), place, action, own))
+
+
+def _complete(
+    made: Steps, source: Path, names: Sequence[str], places: Sequence[Path], action: Action
+) -> None:
+    """The steps of the companions of a picture that is there already."""
+    made.present += 1
+    for name, place in zip(names, places, strict=True):
+        companion = source.with_name(name)
+        if not os.path.lexists(place):
+            made.steps.append(_step(companion, place, action, None))
+        elif not same_content(companion, place):
+            made.left.append((str(companion), f"another {place.name} is there already"))
 
 
 def _is_there(source: Path, target: Path, action: Action) -> bool:
     return same_file(source, target) if action is Action.link else same_content(source, target)
-
-
-def _renamed(name: str, stem: str, new: str) -> str:
-    """The name of a companion, which begins with the stem of its picture."""
-    return new + name[len(stem) :]
 
 
 def _step(source: Path, target: Path, action: Action, of: int | None) -> Step:

@@ -101,6 +101,18 @@ def test_names_that_are_taken_get_a_number_and_nothing_is_replaced(shoot: Path, 
     }
 
 
+@pytest.mark.parametrize("action", [Action.copy, Action.link])
+def test_a_second_time_nothing_is_doubled_that_got_another_name(shoot: Path, action: Action) -> None:
+    out = shoot.parent / "out"
+    plan = Plan(str(shoot), "m", tuple(Planned(n, "a.jpg", 1, True, 1) for n in ("a.jpg", "b.jpg", "c.jpg")))
+    for number in (3, 0):
+        made = steps_for(plan, plan.pictures, action, out)
+        with begin(shoot.parent / f"journal-{number}", made.steps) as journal:
+            assert carry_out(journal).pictures == number
+        assert (made.renamed, made.present) == ((2, 0) if number else (0, 3))
+    assert {name for name in tree(out) if name.endswith(".jpg")} == {"a.jpg", "a-2.jpg", "a-3.jpg"}
+
+
 def test_what_is_there_already_is_passed_over(shoot: Path) -> None:
     apply(shoot, Action.copy)
     plan = plan_of(shoot, "a.jpg", "b.jpg", "sub/a.jpg", "c.jpg", "gone.jpg")
@@ -245,7 +257,7 @@ def test_a_full_disk_ends_the_run_and_nothing_half_written_is_left(
     with begin(place, steps_for(plan, plan.pictures, Action.copy, shoot.parent / "out").steps) as journal:
         outcome = carry_out(journal)
     assert outcome.stopped == "no space left on device"
-    assert (outcome.pictures, outcome.companions, outcome.waiting) == (1, 1, 2)
+    assert (outcome.pictures, outcome.companions, outcome.waiting) == (1, 1, 3)
     assert len(tree(shoot.parent / "out")) == 2
     monkeypatch.setattr(moving.shutil, "copyfileobj", copy)
     with reopen(place) as journal:
