@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "score": ("iqa_cli.cli.score", "score", "Score photographs: 0 to 100, higher is better."),
     "store": ("iqa_cli.cli.store", "store", "List and export the scores that a store has kept."),
     "watch": ("iqa_cli.cli.watch", "watch", "Score pictures as they arrive in a folder."),
+    "rank": ("iqa_cli.cli.rank", "rank", "Rank pictures; the best or worst 10 %, and what to be wary of."),
     "report": (
         "iqa_cli.cli.report",
         "report",

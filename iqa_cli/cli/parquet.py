@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 # A group of rows waits in memory: about ten megabytes.
 _GROUP = 20_000
-_WHOLE = frozenset({"width", "height", "crops", "distortion_level"})
-_REAL = frozenset({"score", "spread", "raw", "low", "high"})
+_WHOLE = frozenset({"width", "height", "crops", "distortion_level", "rank"})
+_REAL = frozenset({"score", "spread", "raw", "low", "high", "percentile", "percentile_training"})
 
 
 class ParquetSink:
@@ -40,10 +40,10 @@ class ParquetSink:
             ) from None
         if output.is_terminal:
             raise OutputError("Parquet is not for a terminal", hint="-o FILE.parquet writes a file")
-        kinds = {name: pyarrow.string() for name in COLUMNS}
-        kinds |= dict.fromkeys(_WHOLE, pyarrow.int64()) | dict.fromkeys(_REAL, pyarrow.float64())
+        kinds = {name: pyarrow.string() for name in (*COLUMNS, *more)}
+        kinds |= {name: pyarrow.int64() for name in kinds if name in _WHOLE}
+        kinds |= {name: pyarrow.float64() for name in kinds if name in _REAL}
         kinds |= {f"scores.{model}": pyarrow.float64() for model in further}
-        kinds |= {name: pyarrow.string() for name in more}
         self._schema = pyarrow.schema(list(kinds.items()))
         self._writer = pyarrow.parquet.ParquetWriter(_Stream(output), self._schema, compression="zstd")
         self._batch = pyarrow.RecordBatch.from_pylist
@@ -53,7 +53,7 @@ class ParquetSink:
     def start(self) -> None:
         """The first bytes were written when it was made."""
 
-    def row(self, prediction: Prediction, more: Mapping[str, str] | None = None) -> None:
+    def row(self, prediction: Prediction, more: Mapping[str, Any] | None = None) -> None:
         record = plain_record(prediction)
         row = {name: record[name] for name in COLUMNS} | dict(more or {})
         row |= {f"scores.{model}": record["scores"].get(model) for model in self._further}
@@ -73,7 +73,9 @@ class ParquetSink:
 
 
 def _text(value: Any) -> Any:
-    """A name that holds bytes which are no UTF-8 made one that does not."""
+    """A name that holds bytes which are no UTF-8 made one that does not; of a list one text."""
+    if isinstance(value, list):
+        value = " ".join(value)
     if not isinstance(value, str):
         return value
     try:

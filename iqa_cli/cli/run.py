@@ -264,17 +264,6 @@ def _sink(
     card, further = cards[0], [other.name for other in cards[1:]]
     if chosen is not Format.table:
         return plain_sink(chosen, output, further)
-    from iqa_cli.card import percentile_of, word_for
-    from iqa_cli.cli.table import TableSink
+    from iqa_cli.cli.table import table_for
 
-    on_terminal = env.stdout_is_terminal and options.output in (None, "-")
-    return TableSink(
-        output,
-        lambda score: word_for(score, card),
-        (lambda score: percentile_of(score, card)) if card.output.get("percentiles") else None,
-        further,
-        coverage=card.interval.coverage if card.interval and options.mode == "default" else None,
-        colour=on_terminal and env.colour and not env.dumb,
-        columns=env.columns,
-        encoding=env.stdout_encoding if options.output in (None, "-") else "utf-8",
-    )
+    return table_for(env, output, options.output, card, further, calibrated=options.mode == "default")

@@ -42,6 +42,7 @@ COLUMNS = (
 )
 # Float rounding differs between batches of different sizes by far less than this.
 _DIGITS = {"score": 4, "spread": 4, "raw": 6, "low": 4, "high": 4, "margin": 4, "uncertainty": 4}
+_DIGITS |= {"percentile": 2, "percentile_training": 2}
 # JSON allows these as they are, a terminal should not see them.
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _CONTROL = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -238,4 +239,6 @@ def _cell(name: str, value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list):
+        return " ".join(value)
     return f"{value:.{_DIGITS.get(name, 6)}f}" if isinstance(value, float) else str(value)

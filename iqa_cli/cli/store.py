@@ -132,7 +132,12 @@ def _print_rows(env: Environment, asked: Format | None, path: str | None, rows: 
     first = next(rows, None)
     output = Output(env, path)
     try:
-        sink = _table(env, output, path) if chosen is Format.table else plain_sink(chosen, output, (), _MORE)
+        if chosen is Format.table:
+            from iqa_cli.cli.table import table_for
+
+            sink: Sink = table_for(env, output, path)
+        else:
+            sink = plain_sink(chosen, output, (), _MORE)
         sink.start()
         number = 0
         while first is not None:
@@ -146,20 +151,6 @@ def _print_rows(env: Environment, asked: Format | None, path: str | None, rows: 
         output.discard()
         raise
     return number
-
-
-def _table(env: Environment, output: Output, path: str | None) -> Sink:
-    from iqa_cli.cli.table import TableSink
-    from iqa_cli.standing import usual_word
-
-    on_terminal = path in (None, "-")
-    return TableSink(
-        output,
-        usual_word,
-        colour=on_terminal and env.stdout_is_terminal and env.colour and not env.dumb,
-        columns=env.columns,
-        encoding=env.stdout_encoding if on_terminal else "utf-8",
-    )
 
 
 def _print_summary(

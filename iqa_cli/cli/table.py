@@ -6,13 +6,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
 
+from iqa_cli.cli.context import Environment
 from iqa_cli.cli.output import Output
 from iqa_cli.prediction import PRISTINE, Prediction
 from iqa_cli.text import printable
+
+if TYPE_CHECKING:
+    from iqa_cli.card import Card
 
 _BAR_CELLS = 20
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -33,6 +38,8 @@ class TableSink:
         percentile: The share of the training pictures, in %, that a score is above; None without that column.
         further: Names of the models beside the first, each of which gets a column with its scores.
         coverage: That of the interval, which then gets a column; None without that column.
+        ranked: Rows come with `percentile` and `warnings` (`iqa rank`): a column for the first, and the
+            second behind the name.
         colour: Whether escape codes are written.
         columns: Width of the terminal; bars are left out where it is narrow.
         encoding: What the terminal can show.
@@ -46,6 +53,7 @@ class TableSink:
         further: Sequence[str] = (),
         *,
         coverage: float | None = None,
+        ranked: bool = False,
         colour: bool,
         columns: int = 80,
         encoding: str = "utf-8",
@@ -54,6 +62,7 @@ class TableSink:
         self._word = word
         self._percentile = percentile
         self._coverage = coverage
+        self._ranked = ranked
         self._further = [(model, _column_title(model)) for model in further]
         self._encoding = encoding
         self._with_bar = columns >= 60
@@ -79,13 +88,15 @@ class TableSink:
         if self._coverage is not None:
             heading += f"{f'{100 * self._coverage:g} %':<{_RANGE_CELLS}}  "
         heading += f"{'':<{_WORD_CELLS}}  "
+        if self._ranked:
+            heading += " here  "
         if self._percentile is not None:
             heading += "above  "
         heading += "".join(f"{title:>{_SCORE_CELLS}}  " for _, title in self._further)
         self._line(Text(f"{heading}picture", style="bold"))
 
-    def row(self, prediction: Prediction, more: Mapping[str, str] | None = None) -> None:
-        """Further columns have no room."""
+    def row(self, prediction: Prediction, more: Mapping[str, Any] | None = None) -> None:
+        """Further columns than those of `ranked` have no room."""
         name = printable(prediction.path)
         line = Text()
         if prediction.score is None:
@@ -105,6 +116,9 @@ class TableSink:
             if self._coverage is not None:
                 line.append(f"{_range(prediction):<{_RANGE_CELLS}}  ")
             line.append(f"{self._word(prediction.score):<{_WORD_CELLS}}  ", style=colour)
+            if self._ranked:
+                here = (more or {}).get("percentile")
+                line.append(f"{'' if here is None else f'{here:3.0f} %':5}  ")
             if self._percentile is not None:
                 above = self._percentile(prediction.score)
                 line.append(f"{'' if above is None else f'{above:3.0f} %':5}  ", style="dim")
@@ -116,6 +130,8 @@ class TableSink:
             line.append(name)
             if prediction.distortion not in (None, PRISTINE):
                 line.append(f"  {prediction.distortion} {prediction.distortion_level}", style="dim")
+            if self._ranked and (warnings := (more or {}).get("warnings")):
+                line.append(f"  {', '.join(warnings)}", style="yellow")
         self._line(line)
 
     def finish(self) -> None:
@@ -133,6 +149,45 @@ class TableSink:
         self._output.write(self._text.getvalue().encode(self._encoding, "backslashreplace"))
         self._text.seek(0)
         self._text.truncate()
+
+
+def table_for(
+    env: Environment,
+    output: Output,
+    path: str | None,
+    card: Card | None = None,
+    further: Sequence[str] = (),
+    *,
+    calibrated: bool = False,
+    ranked: bool = False,
+) -> TableSink:
+    """The table as a place shows it.
+
+    Args:
+        env: Width and colours of the terminal.
+        output: Where to.
+        path: The file behind it; None and "-" are stdout.
+        card: Of the weight, for the words, percentiles and intervals it has; without one the usual words.
+        further, ranked: As of `TableSink`.
+        calibrated: Scores are of the mode that the intervals are for.
+    """
+    from iqa_cli.card import percentile_of, word_for
+    from iqa_cli.standing import usual_word
+
+    on_stdout = path in (None, "-")
+    return TableSink(
+        output,
+        usual_word if card is None else lambda score: word_for(score, card),
+        None
+        if card is None or not card.output.get("percentiles")
+        else lambda score: percentile_of(score, card),
+        further,
+        coverage=card.interval.coverage if card is not None and card.interval and calibrated else None,
+        ranked=ranked,
+        colour=on_stdout and env.stdout_is_terminal and env.colour and not env.dumb,
+        columns=env.columns,
+        encoding=env.stdout_encoding if on_stdout else "utf-8",
+    )
 
 
 def _range(prediction: Prediction) -> str:
