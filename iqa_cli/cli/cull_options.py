@@ -44,6 +44,8 @@ class CullOptions:
         ):
             if given and not there:
                 raise UsageError(f"{option} goes with {needed}")
+        if self.plan == "-":
+            raise UsageError("--plan takes a file")
         check_thresholds(self.stars)
 
     @property

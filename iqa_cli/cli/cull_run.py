@@ -15,11 +15,11 @@ from iqa_cli.cli.cull_do import carry_out_plan
 from iqa_cli.cli.cull_options import CullOptions
 from iqa_cli.cli.cull_print import print_verdicts
 from iqa_cli.cli.interrupt import computing
-from iqa_cli.cli.output import check_output, check_place
+from iqa_cli.cli.output import check_output
 from iqa_cli.cli.run import ScoreOptions, inputs_of
 from iqa_cli.cli.run_progress import run_progress
 from iqa_cli.cli.sinks import Format
-from iqa_cli.culling.choosing import Verdict, choose
+from iqa_cli.culling.choosing import Keep, Verdict, choose
 from iqa_cli.culling.plan import is_plan, load_plan, make_plan, save_plan
 from iqa_cli.errors import ExitCode, ImageError, UsageError
 from iqa_cli.text import count, one_line
@@ -37,6 +37,11 @@ def run_cull(options: ScoreOptions, cull: CullOptions, env: Environment) -> Exit
     """
     if len(options.paths) == 1 and is_plan(options.paths[0]):
         plan = load_plan(Path(options.paths[0]))
+        if cull.plan is not None or cull.scores is not None or cull.keep is not Keep.best or options.output:
+            raise UsageError(
+                f"{one_line(options.paths[0])} is a plan, which says what is kept",
+                hint="--plan, --scores, --keep and -o go with pictures; in the plan, change keep",
+            )
         if not cull.acts:
             kept = count(sum(picture.keep for picture in plan.pictures), "picture")
             raise UsageError(
@@ -48,7 +53,7 @@ def run_cull(options: ScoreOptions, cull: CullOptions, env: Environment) -> Exit
         raise UsageError("--format parquet is not for these rows", hint="csv, json or jsonl")
     check_output(options.output, (("list", options.files_from), ("store", options.store)))
     if cull.plan is not None:
-        check_place(cull.plan)
+        check_output(cull.plan, (("list", options.files_from), ("store", options.store)))
     verdicts, code = _verdicts(options, cull, env)
     listed = not cull.acts or options.output is not None or options.format is not None
     if listed:

@@ -168,7 +168,8 @@ def test_a_plan_can_be_changed_and_carried_out_from_elsewhere(
         if picture["keep"]:
             picture["target"] = "renamed.jpg"
     Path("plan.json").write_text(json.dumps(plan))
-    assert iqa("cull", "plan.json").code == 2
+    for options in ([], ["--keep", "close", "--apply", "copy", "--to", "kept"], ["-o", "rows.csv"]):
+        assert iqa("cull", "plan.json", *options).code == 2
     (scored / "sub" / "elsewhere").mkdir()
     monkeypatch.chdir(scored / "sub" / "elsewhere")
     done = iqa("cull", "../../../plan.json", "--apply", "move", "--to", "kept", "--journal", "j")
@@ -235,6 +236,8 @@ def test_broken_pictures_are_told_and_left_alone(iqa: Iqa, shoot: Path) -> None:
         ["cull", "shoot", "--gap", "-1"],
         ["cull", "shoot", "--format", "parquet"],
         ["cull", "shoot", "-o", "shoot/dog.jpg"],
+        ["cull", "shoot", "--plan", "shoot/dog.jpg"],
+        ["cull", "shoot", "--plan", "-"],
         ["cull", "--undo", "shoot/dog.jpg"],
         ["cull", "--undo", "missing"],
         ["cull", "shoot", "--undo", "journal"],
