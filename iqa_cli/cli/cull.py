@@ -54,7 +54,8 @@ from nearly one place), or a burst: pictures of one camera that are alike and
 were taken at most --gap seconds apart, by their EXIF. The margin of the best is
 its lead over the next, that of another picture how far it is behind the best.
 It is sure where it exceeds the uncertainty, which the intervals of the two
-scores give; where it is not, look yourself, or use --keep close.
+scores give; where it is not, look yourself, or use --keep close. With --fast
+and --native scores have no intervals, so that this is not known.
 
 \b
 Nothing is ever deleted or overwritten. A name that is taken gets a number.
