@@ -127,7 +127,7 @@
     cards.style.height = Math.max(0, lines * step - GAP) + "px";
     const above = -cards.getBoundingClientRect().top;
     const first = Math.max(0, Math.min(lines - 1, Math.floor(above / step) - 1));
-    const last = Math.min(lines, Math.ceil((above + innerHeight) / step) + 1);
+    const last = Math.min(lines, Math.max(first, Math.ceil((above + innerHeight) / step)) + 1);
     const key = first + " " + last + " " + columns;
     if (key === drawn) return;
     drawn = key;

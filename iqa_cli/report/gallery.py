@@ -132,7 +132,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "distortion": None if record.distortion is None else printable(record.distortion),
         "level": record.distortion_level,
         "rank": standing.rank,
-        "here": _rounded(standing.percentile, 1),
+        "here": _rounded(standing.percentile, 2),
         "training": _rounded(standing.percentile_training, 0),
         "word": None if standing.word is None else printable(standing.word),
         "cautions": list(entry.cautions) or None,

@@ -70,9 +70,9 @@ class Tab:
         assert "exceptionDetails" not in found, found
         return found["result"]["value"]
 
-    def screenshot(self, place: Path) -> None:
-        """Save the whole page as PNG."""
-        found = self.call("Page.captureScreenshot", captureBeyondViewport=True)
+    def screenshot(self, place: Path, *, whole: bool = True) -> None:
+        """Save the whole page as PNG, or what is in sight of it."""
+        found = self.call("Page.captureScreenshot", captureBeyondViewport=whole)
         place.write_bytes(base64.b64decode(found["data"]))
 
     def _next(self) -> dict[str, Any]:
