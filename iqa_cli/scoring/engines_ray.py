@@ -11,7 +11,6 @@ the program and the pictures alone.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,9 +22,11 @@ from iqa_cli import __version__
 from iqa_cli.errors import ExitCode, IqaError, UsageError
 from iqa_cli.onnxfile import is_exported, read_graph
 from iqa_cli.prediction import Prediction
+from iqa_cli.scoring.raycluster import connected
 from iqa_cli.scoring.remote import RemotePicture, is_remote
 from iqa_cli.tensorfile import read_file
-from iqa_cli.text import one_line, printable
+from iqa_cli.text import one_line
+from iqa_cli.weights import read_card
 
 if TYPE_CHECKING:
     from iqa_cli.scoring.group import ScorerGroup
@@ -36,8 +37,6 @@ BLOCK = 32
 _RETRIES = 2
 # The number of the only row of a worker that cannot score at all.
 _REFUSED = -1
-# A cluster that is started for one run holds paths, records and the weights, and no pictures.
-_OBJECT_STORE = 256 * 2**20
 
 
 class ScoringActor:
@@ -132,14 +131,16 @@ def score_by_ray(
     """
     load["threads"] = load.get("threads") or 1
     contents = [_content(path) for path in weights]
-    ray, started = _connected(address, sum(map(len, contents)), workers and workers * load["threads"])
+    ray, started = connected(address, sum(map(len, contents)), workers and workers * load["threads"])
     shipped = [(path.name, ray.put(content)) for path, content in zip(weights, contents, strict=True)]
     gpus = 1 if str(load.get("device")).startswith("cuda") else 0
     if workers is None:
         there = ray.cluster_resources()
         workers = int(there.get("GPU", 0)) if gpus else int(there.get("CPU", 1)) // load["threads"]
     arguments = (shipped, load, look or {}, os.getcwd(), __version__)  # noqa: PTH109 - a text for the actors
-    run = _Run(ray, actor, arguments, {"num_cpus": load["threads"], "num_gpus": gpus}, max(1, workers))
+    names = [read_card(path).name for path in weights]
+    needs = {"num_cpus": load["threads"], "num_gpus": gpus}
+    run = _Run(ray, actor, names, arguments, needs, max(1, workers))
     return _until_the_end(ray, run.records(paths), started)
 
 
@@ -147,10 +148,17 @@ class _Run:
     """One list of pictures on a cluster."""
 
     def __init__(
-        self, ray: Any, actor: type[ScoringActor], arguments: tuple, needs: dict[str, int], workers: int
+        self,
+        ray: Any,
+        actor: type[ScoringActor],
+        names: list[str],
+        arguments: tuple,
+        needs: dict[str, int],
+        workers: int,
     ) -> None:
         self._ray = ray
         self._actor = actor
+        self._names = names
         self._arguments = arguments
         self._needs = needs
         self._workers = workers
@@ -197,8 +205,20 @@ class _Run:
                 yield _prediction(found["record"][0])
                 break
             else:
-                path = os.fsdecode(alone["path"][0].as_py())
-                yield Prediction(path, None, "every worker that opens it dies", self._arguments[0][0][0])
+                yield self._deadly(os.fsdecode(alone["path"][0].as_py()))
+
+    def _deadly(self, path: str) -> Prediction:
+        """The row of a picture that no worker survives."""
+        reason = "every worker that opens it dies"
+        return Prediction(
+            path,
+            None,
+            reason,
+            self._names[0],
+            scores=dict.fromkeys(self._names),
+            errors=dict.fromkeys(self._names, reason),
+            intervals=dict.fromkeys(self._names),
+        )
 
 
 def _blocks(paths: Iterable[str]) -> Iterator[Any]:
@@ -239,37 +259,3 @@ def _refusal(text: str) -> IqaError:
 def _content(path: Path) -> bytes:
     """A weight as it is sent, compared with its checksum: on the nodes there is no list beside it."""
     return read_graph(path)[1] if is_exported(path) else bytes(read_file(path)[1])
-
-
-def _connected(address: str | None, size: int, cpus: int | None) -> tuple[Any, bool]:
-    """Ray, in touch with a cluster; and whether that is to be ended with the run."""
-    # Else a cluster that is started here sends figures of its use to the makers of Ray.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-        import ray.data
-    except ImportError:
-        raise UsageError("the engine ray is not installed", hint="pip install 'iqa-cli[ray]'") from None
-    started = not ray.is_initialized()
-    if started:
-        options: dict[str, Any] = {"address": address}
-        if address is None and not os.environ.get("RAY_ADDRESS"):
-            store = _OBJECT_STORE + 2 * size
-            # Where other programs have nearly all memory, Ray would kill the workers for it, for ever.
-            os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")
-            options = {"num_cpus": cpus, "object_store_memory": store, "include_dashboard": False}
-        try:
-            ray.init(log_to_driver=False, logging_level=logging.CRITICAL, **options)
-        except Exception as error:  # also Exception itself, where a node is too slow to start
-            ray.shutdown()
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            reason = f"no Ray cluster could be {'reached' if address else 'started'}: {one_line(lines[0])}"
-            where = f"{printable(address)}: " if address else ""
-            raise UsageError(f"{where}{reason}", hint="ray start --head, then --address auto") from None
-    context = ray.data.DataContext.get_current()
-    context.execution_options.preserve_order = True
-    context.enable_progress_bars = False
-    # Those that were given up are taken one by one.
-    context.max_errored_blocks = -1
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
-    return ray, started

@@ -118,18 +118,14 @@ def test_a_worker_that_is_killed_loses_nothing(cluster: str, weight: Path, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", [40, 149])
-def test_a_picture_that_kills_every_worker_is_one_row(
-    cluster: str, weight: Path, tmp_path: Path, place: int
-) -> None:
+def test_a_picture_that_kills_every_worker_is_one_row(cluster: str, weight: Path, tmp_path: Path) -> None:
     paths = write_pictures(tmp_path, range(70))
-    paths += write_pictures(tmp_path / "more", range(71, 150))
-    deadly = str(Path(paths[0]).with_name("deadly.bmp"))
-    paths.insert(place, deadly)
+    deadly = str(tmp_path / "deadly.bmp")
+    paths.insert(40, deadly)
     found = list(score_by_ray(paths, [weight], address=cluster, actor=FakeActor))
     assert [record.path for record in found] == paths
     assert [record.path for record in found if record.score is None] == [deadly]
-    assert found[place].error == "every worker that opens it dies"
+    assert found[40].error == "every worker that opens it dies"
 
 
 @pytest.mark.slow
