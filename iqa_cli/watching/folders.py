@@ -79,6 +79,8 @@ class Folders:
         self._places: dict[str, tuple[int, int] | None] = dict.fromkeys(folders)
         self._refused: set[str] = set()
         self._unanswered = 0
+        # Whether something has come that only looking through everything can tell.
+        self._soon = False
 
     def __enter__(self) -> Folders:
         for folder in self._places:
@@ -106,14 +108,15 @@ class Folders:
         context.
         """
         looked = busy = time.monotonic()
-        pause = 0.0
+        took, usual = 0.0, 0.0
         while self._listen():
-            came_back = [self._find(folder) for folder in self._places]
-            if any(came_back) or time.monotonic() - looked >= pause:
+            self._soon |= any([self._find(folder) for folder in self._places])  # noqa: C419 - all of them
+            pause = max(0.0 if self._soon else usual, took / _SHARE)
+            if time.monotonic() - looked >= pause:
                 began = time.monotonic()
                 self._look_through()
-                looked = time.monotonic()
-                pause = max(self._poll or _LOOK_THROUGH, (looked - began) / _SHARE)
+                looked, usual = time.monotonic(), self._poll or _LOOK_THROUGH
+                took = looked - began
             for path in self._arrivals.due(time.monotonic()):
                 stamp = _stamp(path)
                 if stamp is None:
@@ -166,7 +169,7 @@ class Folders:
 
     def _happened(self, event: Event) -> None:
         if event.what is What.FOLDERS:
-            self._look_through()
+            self._soon = True
         elif event.what is What.GONE or not self._see(event.path):
             self._arrivals.gone(event.path)
         elif event.what is What.WRITTEN:
@@ -207,6 +210,7 @@ class Folders:
             self._note(f"{one_line(folder)}: no word from the system ({why}); looking every {_POLL:g} s")
 
     def _look_through(self) -> None:
+        self._soon = False
         now = time.monotonic()
         for path, stamp in self._all():
             self._arrivals.see(path, stamp, now)
