@@ -66,8 +66,8 @@ The warnings (docs/report.md has the thresholds, and how they were chosen):
 - flat, black, blown-out: there is next to nothing in it
 - far-from-training: it looks like a drawing or a screenshot
 - end-of-scale: at the end of the calibration, where scores run together
-For the others than tiny and end-of-scale each picture that is listed is
-decoded once more, reduced; --no-look leaves that out. A share such as 10% is
+All but tiny and end-of-scale take a look: each picture that is listed is
+decoded once more, reduced. --no-look leaves that out. A share such as 10% is
 rounded, to one picture at least; pictures without a score do not count, and
 come last.
 
