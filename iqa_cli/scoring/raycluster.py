@@ -46,7 +46,9 @@ def connected(address: str | None, size: int, cpus: int | None) -> tuple[Any, bo
             store = _OBJECT_STORE + 2 * size
             # Where other programs have nearly all memory, Ray would kill the workers for it, for ever.
             os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")
-            options = {"num_cpus": cpus, "object_store_memory": store, "include_dashboard": False}
+            # Not None, by which Ray joins a cluster that happens to run here.
+            options = {"address": "local", "num_cpus": cpus, "object_store_memory": store}
+            options["include_dashboard"] = False
         try:
             ray.init(log_to_driver=False, logging_level=logging.CRITICAL, **options)
         except Exception as error:  # also Exception itself, where a node is too slow to start
