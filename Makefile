@@ -6,7 +6,7 @@ PIP_ARGS ?=
 ARGS ?=
 
 # The others of benchmarks/ need a folder of photographs, as each says in its head.
-BENCHMARKS := startup score_sizes distortions
+BENCHMARKS := startup score_sizes distortions compare roofline
 
 VENV := .venv
 BIN := $(VENV)/bin
