@@ -1,0 +1,75 @@
+"""What scoring takes beside decoding and the network: seconds of CPU by the picture; prints a Markdown table.
+
+    python -m benchmarks.overhead [WEIGHT] [--turns 3]
+
+The pictures are the mosaics of `score_sizes.py`. "Decoder" is Pillow alone, from the file to all pixels;
+"decoding" what scoring does up to the crops, reducing the picture included; "network" the same crops in
+batches; "all" a picture of `score_many`; "the rest" what it takes beyond the two. One thread of the network,
+the least of the turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.score_sizes import SIZES, mosaic
+from iqa_cli import load
+from iqa_cli.images.crops import iter_crops
+from iqa_cli.images.decode import open_photo
+
+
+def seconds_of(run: Callable[[], object]) -> float:
+    """Of CPU, all threads."""
+    began = time.process_time()
+    run()
+    return time.process_time() - began
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("weight", nargs="?", default="mfenet")
+    parser.add_argument("--turns", type=int, default=3)
+    options = parser.parse_args()
+    scorer = load(options.weight, device="cpu", threads=1)
+    titles = ("decoder, s", "decoding, s", "times", "network, s", "all, s", "the rest, of all")
+    print(f"| picture | {' | '.join(titles)} |\n| --- |{' --: |' * len(titles)}")
+    with tempfile.TemporaryDirectory() as name:
+        for label, size in SIZES.items():
+            path = Path(name) / "picture.jpg"
+            mosaic(*size).save(path, quality=92)
+
+            def decoder(path: Path = path) -> None:
+                with Image.open(path) as image:
+                    image.load()
+
+            def decoding(path: Path = path) -> np.ndarray:
+                with open_photo(path) as photo:
+                    return np.stack([crop.pixels for crop in iter_crops(photo, scorer.policy)])
+
+            crops = decoding()
+            steps: list[Callable[[], object]] = [
+                decoder,
+                decoding,
+                lambda crops=crops: scorer.predict_crops(crops),  # type: ignore[misc]
+                lambda path=path: list(scorer.score_many([path])),  # type: ignore[misc]
+            ]
+            turns = [[seconds_of(step) for step in steps] for _ in range(options.turns)]
+            bare, decoded, network, whole = np.min(turns, axis=0)
+            rest = max(0.0, whole - decoded - network) / whole
+            print(
+                f"| {label} | {bare:.3f} | {decoded:.3f} | {decoded / bare:.2f} | {network:.3f} "
+                f"| {whole:.3f} | {rest:.1%} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
