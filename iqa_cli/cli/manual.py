@@ -92,6 +92,8 @@ def markdown() -> str:
         "# Commands",
         "",
         f"Made by `{COMMAND}` from the commands themselves; `iqa COMMAND --help` says the same.",
+        "`iqa --install-completion` makes the shell complete commands, options and names;",
+        f"`{COMMAND} --man ~/.local/share/man/man1` writes pages for man.",
         "",
         "| command | what it does |",
         "| --- | --- |",
