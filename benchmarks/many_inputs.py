@@ -3,14 +3,15 @@
     python -m benchmarks.many_inputs [--paths 1000000] [OPTION OF iqa score ...]
 
 The paths come from a pipe and name nothing, so that each is a row with an error at little cost: what is
-measured is what is kept of a path, not the network. The slope is that of a straight line through the resident
-memory at every hundredth of the rows, the first fifth left out, with the standard error that the residuals
-give.
+measured is what is kept of a path, not the network. The slope is that of a straight line through the memory
+(resident, and what was swapped out) at every hundredth of the rows, the first fifth left out, with the
+standard error that the residuals give. Ctrl-C ends it with what has been measured by then.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 import subprocess
 import sys
@@ -32,10 +33,9 @@ def feed(stream: IO[bytes], paths: int) -> None:
 
 
 def resident(process: int) -> float:
-    """Memory of a process in MiB."""
-    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process}/status").read_text())
-    assert found is not None
-    return int(found[1]) / 1024
+    """Memory of a process in MiB, what was swapped out included."""
+    found = re.findall(r"^Vm(?:RSS|Swap):\s+(\d+)", Path(f"/proc/{process}/status").read_text(), re.MULTILINE)
+    return sum(map(int, found)) / 1024
 
 
 def slope(rows: list[int], mebibytes: list[float]) -> tuple[float, float]:
@@ -60,18 +60,23 @@ def main() -> None:
     threading.Thread(target=feed, args=(process.stdin, options.paths), daemon=True).start()
     rows, mebibytes = [], []
     every = max(1, options.paths // 100)
-    for number, _ in enumerate(process.stdout, start=1):
-        if number % every == 0 and number < options.paths:
-            rows.append(number)
-            mebibytes.append(resident(process.pid))
+    reached = 0
+    with contextlib.suppress(KeyboardInterrupt):
+        for reached, _ in enumerate(process.stdout, start=1):
+            if reached % every == 0 and reached < options.paths:
+                rows.append(reached)
+                mebibytes.append(resident(process.pid))
+    process.kill()
     process.wait()
     seconds = time.perf_counter() - started
+    if len(rows) < 10:
+        raise SystemExit("too few rows to measure")
     kept = len(rows) // 5
     rise, error = slope(rows[kept:], mebibytes[kept:])
     print("| paths | options | s | at a fifth, MiB | at the end, MiB | slope, MiB per million |")
     print("| --- | --- | --- | --- | --- | --- |")
     print(
-        f"| {options.paths:,} | {' '.join(further) or '-'} | {seconds:.0f} | {mebibytes[kept]:.1f} |"
+        f"| {reached:,} | {' '.join(further) or '-'} | {seconds:.0f} | {mebibytes[kept]:.1f} |"
         f" {mebibytes[-1]:.1f} | {rise:+.1f} ± {error:.1f} |"
     )
 

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from iqa_cli.errors import WeightsError
+from iqa_cli.text import one_line
 
 if TYPE_CHECKING:
     from torch import nn
@@ -57,7 +58,7 @@ def build(name: str, config: dict[str, Any] | None = None) -> nn.Module:
     try:
         typed = config_class(name).from_dict(dict(config or {}))
     except (ValueError, TypeError) as error:
-        raise WeightsError(f"{name}: {error}") from None
+        raise WeightsError(f"{name}: {one_line(str(error))}") from None
     network: Callable[[Any], nn.Module] = getattr(import_module(entry.module), entry.network)
     return network(typed)
 
