@@ -83,6 +83,8 @@ def share(pairs: list[Pair], holds: Callable[[Pair], bool]) -> str:
     drawn = table[np.random.default_rng(0).integers(len(table), size=(2000, len(table)))].sum(axis=1)
     low, high = np.percentile(drawn[:, 0] / drawn[:, 1], (2.5, 97.5))
     right, total = table.sum(axis=0)
+    if right in (0, total):  # draws that are all alike tell nothing
+        return f"{total} | {right} | {right / total:.3f} (in {len(table)} scenes)"
     return f"{total} | {right} | {right / total:.3f} ({low:.3f} to {high:.3f})"
 
 

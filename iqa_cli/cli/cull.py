@@ -55,7 +55,9 @@ were taken at most --gap seconds apart, by their EXIF. The margin of the best is
 its lead over the next, that of another picture how far it is behind the best.
 It is sure where it exceeds the uncertainty, which the intervals of the two
 scores give; where it is not, look yourself, or use --keep close. With --fast
-and --native scores have no intervals, so that this is not known.
+and --native scores have no intervals, so that this is not known. A picture
+with less than half the pixels of the largest of its scene is not the best of
+it: a reduced copy looks sharper than it is.
 
 \b
 Nothing is ever deleted or overwritten. A name that is taken gets a number.
@@ -71,7 +73,7 @@ nothing else in it.
 
 \b
 Rows of csv, tsv (without a header), json and jsonl are those of 'iqa score' and
-group, members, rank, keep, margin, uncertainty, sure.
+group, members, rank, keep, margin, uncertainty, sure, small.
 
 \b
 Exit codes: 0, 2 wrong usage or the disk is full, 3 some pictures could not be

@@ -12,7 +12,7 @@ from iqa_cli.cli.run import ScoreOptions
 from iqa_cli.cli.sinks import Format, plain_sink
 from iqa_cli.culling.choosing import Verdict
 
-_MORE = ("group", "members", "rank", "keep", "margin", "uncertainty", "sure")
+_MORE = ("group", "members", "rank", "keep", "margin", "uncertainty", "sure", "small")
 _HEADING = ("scene", "keep", "score", "margin", "needed", "sure", "picture")
 _NUMBERS = ("scene", "score", "margin", "needed")
 
@@ -73,6 +73,6 @@ def _row(verdict: Verdict) -> list[str]:
         "failed" if verdict.rank is None else f"{score:.2f}",
         "" if margin is None else f"{margin:+.2f}",
         "" if needed is None else f"{needed:.2f}",
-        {True: "yes", False: "no", None: ""}[verdict.sure],
+        "small" if verdict.small else {True: "yes", False: "no", None: ""}[verdict.sure],
         verdict.path if verdict.rank is not None else f"{verdict.path}: {verdict.prediction.error}",
     ]

@@ -54,11 +54,11 @@ def run_cull(options: ScoreOptions, cull: CullOptions, env: Environment) -> Exit
     check_output(options.output, (("list", options.files_from), ("store", options.store)))
     if cull.plan is not None:
         check_output(cull.plan, (("list", options.files_from), ("store", options.store)))
-    verdicts, code = _verdicts(options, cull, env)
+    verdicts, total, code = _verdicts(options, cull, env)
     listed = not cull.acts or options.output is not None or options.format is not None
     if listed:
         print_verdicts(options, verdicts, env)
-    _summarise(verdicts, env)
+    _summarise(verdicts, total, options, env)
     if code is ExitCode.INTERRUPTED:
         if cull.acts or cull.plan is not None:
             env.note("nothing is carried out or planned, since not all pictures are scored")
@@ -73,8 +73,10 @@ def run_cull(options: ScoreOptions, cull: CullOptions, env: Environment) -> Exit
     return done if done is not ExitCode.OK else code
 
 
-def _verdicts(options: ScoreOptions, cull: CullOptions, env: Environment) -> tuple[list[Verdict], ExitCode]:
-    """The verdicts on all pictures, and what the scoring says to the shell."""
+def _verdicts(
+    options: ScoreOptions, cull: CullOptions, env: Environment
+) -> tuple[list[Verdict], int, ExitCode]:
+    """The verdicts, of how many pictures, and what the scoring says to the shell."""
     if cull.scores is not None:
         found = collect(options, env, cull.scores)
         records, code = found.records, found.exit_code
@@ -87,7 +89,8 @@ def _verdicts(options: ScoreOptions, cull: CullOptions, env: Environment) -> tup
         if cull.groups_only:
             members = Counter(groups.values())
             records = [record for record in records if members[groups[record.path]] > 1]
-        return choose(records, [groups[record.path] for record in records], cull.keep), code
+        numbers = [groups[record.path] for record in records]
+        return choose(records, numbers, cull.keep), len(paths), code
     inputs = inputs_of(options, env)
     paths = list(inputs.paths)
     for line in inputs.notes():
@@ -95,20 +98,21 @@ def _verdicts(options: ScoreOptions, cull: CullOptions, env: Environment) -> tup
     for line in inputs.unreadable:
         env.error(ImageError(line))
     code = ExitCode.SOME_FAILED if inputs.unreadable else ExitCode.OK
+    total = len(paths)
     scenes = _scenes(paths, cull, options.threads, env)
     groups = dict(zip(paths, scenes.groups, strict=True))
     if cull.groups_only:
         members = Counter(scenes.groups)
         paths = [path for path, number in groups.items() if members[number] > 1]
         if not paths:
-            return [], code
+            return [], total, code
     # What is called "-" would be the list on stdin.
     given = tuple(path if path != "-" else "./-" for path in paths)
     names = dict(zip(given, paths, strict=True))
     asked = replace(options, paths=given, recursive=False, null=False, files_from=None, leave_out=None)
     found = collect(asked, env)
     numbers = [groups[names[record.path]] for record in found.records]
-    return choose(found.records, numbers, cull.keep), found.exit_code or code
+    return choose(found.records, numbers, cull.keep), total, found.exit_code or code
 
 
 def _scenes(paths: Sequence[str], cull: CullOptions, threads: int | None, env: Environment) -> Scenes:
@@ -124,17 +128,22 @@ def _scenes(paths: Sequence[str], cull: CullOptions, threads: int | None, env: E
         )
 
 
-def _summarise(verdicts: Sequence[Verdict], env: Environment) -> None:
-    """One or two lines for a person."""
+def _summarise(verdicts: Sequence[Verdict], total: int, options: ScoreOptions, env: Environment) -> None:
+    """What was found, in a line or three for a person."""
     groups = {verdict.group for verdict in verdicts if verdict.group is not None}
     if not groups:
-        env.note(f"no two of {count(len(verdicts), 'picture')} show one scene")
+        env.note(f"no two of {count(total, 'picture')} show one scene")
         return
     grouped = sum(verdict.group is not None for verdict in verdicts)
     best = [verdict for verdict in verdicts if verdict.rank == 1]
-    line = f"{count(len(groups), 'scene')} with {grouped:,} of {count(len(verdicts), 'picture')}"
+    env.note(f"{count(len(groups), 'scene')} with {grouped:,} of {count(total, 'picture')}")
     if any(verdict.sure is not None for verdict in best):
-        line += f"; the best is surely better than the next in {sum(v.sure is True for v in best):,}"
+        sure = sum(verdict.sure is True for verdict in best)
+        env.note(f"the best is surely better than the next in {sure:,} of {count(len(groups), 'scene')}")
     elif any(verdict.margin is not None for verdict in best):
-        line += "; the scores have no intervals here, so that nothing is known of how sure a margin is"
-    env.note(line)
+        why = f" with --{options.mode}" if options.mode != "default" else ""
+        env.note(f"the scores have no intervals{why}, so that nothing is known of how sure a margin is")
+    if small := sum(verdict.small for verdict in verdicts):
+        env.note(
+            f"{count(small, 'picture')} passed over: less than half the pixels of the largest of the scene"
+        )

@@ -10,6 +10,9 @@ and a margin is sure where it is larger. That takes the two errors for independe
 partly in common, which a difference is free of, so that it is rather too wide than too narrow
 (`benchmarks/cull_pairs.py` counts how often, docs/cull.md has the result). Intervals of 90 % leave about 5 %
 on each side; the best of many is chosen for its score, which makes its lead look larger than it is.
+
+A reduced copy often scores higher than its original: it looks sharper, and a score does not know what has
+been lost. So pictures with less than half as many pixels as the largest of their scene come after the others.
 """
 
 from __future__ import annotations
@@ -21,6 +24,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from iqa_cli.prediction import Prediction
+
+#: Share of the pixels of the largest picture of a scene below which one is small.
+SMALL = 0.5
 
 
 class Keep(str, Enum):
@@ -40,10 +46,11 @@ class Verdict:
         members: Pictures in the group; 1 where it is alone.
         rank: Place in the group, from 1, the best; None without a score, and where it is alone.
         keep: Whether it is kept: the best of its group, one that is alone, one without a score.
-        margin: Of the best its lead over the next, of others how far they are behind the best (negative), in
-            points; None where there is nothing to compare.
+        margin: Of the best its lead over the next that is not small, of others how far they are behind the
+            best (negative; a small one may be ahead), in points; None where there is nothing to compare.
         uncertainty: What the margin has to exceed, in points; None where a score has no interval.
-        sure: Whether it does; None where that is not known.
+        sure: Whether it does; None where that is not known, and for what is small.
+        small: Whether it has less than half as many pixels as the largest of its group.
     """
 
     prediction: Prediction
@@ -54,6 +61,7 @@ class Verdict:
     margin: float | None = None
     uncertainty: float | None = None
     sure: bool | None = None
+    small: bool = False
 
     @property
     def path(self) -> str:
@@ -71,14 +79,14 @@ def uncertainty_of(better: Prediction, other: Prediction) -> float | None:
 def choose(predictions: Sequence[Prediction], groups: Sequence[int], keep: Keep = Keep.best) -> list[Verdict]:
     """The verdicts, in the order of the pictures.
 
-    Of equal scores (to two decimals) the picture with more pixels comes first, then the earlier one: of
-    copies in several sizes the original is kept.
+    Small pictures come after the others. Of equal scores (to two decimals) the picture with more pixels comes
+    first, then the earlier one.
 
     Args:
         predictions: [n] records.
         groups: [n] the scene of each.
-        keep: Whether those are kept, too, that are not surely worse than the best of their group; where that
-            cannot be told for lack of intervals, they are.
+        keep: Whether those are kept, too, that are neither small nor surely worse than the best of their
+            group; where that cannot be told for lack of intervals, they are.
     """
     members = Counter(groups)
     numbers: dict[int, int] = {}
@@ -94,31 +102,42 @@ def choose(predictions: Sequence[Prediction], groups: Sequence[int], keep: Keep 
         for prediction, group in zip(predictions, groups, strict=True)
     ]
     for places in ranked.values():
-        places.sort(key=lambda place: _order(predictions[place], place))
+        largest = max(_pixels(predictions[place]) for place in places)
+        small = {place for place in places if _pixels(predictions[place]) < SMALL * largest}
+        places.sort(key=lambda place: (place in small, *_order(predictions[place], place)))
+        rivals = [predictions[place] for place in places if place not in small]
         for rank, place in enumerate(places, start=1):
-            verdicts[place] = _judged(verdicts[place], rank, [predictions[other] for other in places], keep)
+            verdicts[place] = _judged(verdicts[place], rank, rivals, place in small, keep)
     return verdicts
 
 
-def _judged(verdict: Verdict, rank: int, ranked: Sequence[Prediction], keep: Keep) -> Verdict:
-    """The verdict on one of the pictures of a group, which are given from the best on."""
+def _judged(verdict: Verdict, rank: int, rivals: Sequence[Prediction], small: bool, keep: Keep) -> Verdict:
+    """The verdict on one of a group; `rivals` are those of it that are not small, the best first."""
     own, is_best = verdict.prediction, rank == 1
     margin = uncertainty = None
     sure = None
-    if len(ranked) > 1:
-        better, worse = (ranked[0], ranked[1]) if is_best else (ranked[0], own)
-        difference = (better.score or 0.0) - (worse.score or 0.0)
-        margin = difference if is_best else -difference
-        uncertainty = uncertainty_of(better, worse)
-        sure = None if uncertainty is None else difference > uncertainty
-    kept = is_best or (keep is Keep.close and not sure)
-    return Verdict(own, verdict.group, verdict.members, rank, kept, margin, uncertainty, sure)
+    other = rivals[1] if is_best and len(rivals) > 1 else rivals[0]
+    if own is not other:
+        better, worse = (own, other) if is_best else (other, own)
+        difference = (_score(better) or 0.0) - (_score(worse) or 0.0)
+        margin = difference if is_best else 0.0 - difference
+        if not small:
+            uncertainty = uncertainty_of(better, worse)
+            sure = None if uncertainty is None else difference > uncertainty
+    kept = is_best or (keep is Keep.close and not small and not sure)
+    return Verdict(own, verdict.group, verdict.members, rank, kept, margin, uncertainty, sure, small)
 
 
 def _score(prediction: Prediction) -> float | None:
+    """The score as it is shown, to two decimals."""
     score = prediction.score
     return None if score is None or not math.isfinite(score) else round(score, 2)
 
 
+def _pixels(prediction: Prediction) -> int:
+    """0 where the size is not known."""
+    return (prediction.width or 0) * (prediction.height or 0)
+
+
 def _order(prediction: Prediction, place: int) -> tuple[float, int, int]:
-    return -(_score(prediction) or 0.0), -(prediction.width or 0) * (prediction.height or 0), place
+    return -(_score(prediction) or 0.0), -_pixels(prediction), place

@@ -67,19 +67,22 @@ def test_rows_are_those_of_score_with_the_verdict(iqa: Iqa, shoot: Path) -> None
     rows = rows_of(result.out)
     scored = rows_of(iqa("score", "-r", "shoot", "--format", "jsonl").out)
     assert list(rows) == list(scored)
-    more = {"group", "members", "rank", "keep", "margin", "uncertainty", "sure"}
+    more = {"group", "members", "rank", "keep", "margin", "uncertainty", "sure", "small"}
     for name, row in rows.items():
         assert {key: value for key, value in row.items() if key not in more} == scored[name]
     grouped = {name: row for name, row in rows.items() if row["group"] == 1}
     assert set(grouped) == {"dog.jpg", "small.jpg", "worse.jpg"}
     assert rows["palace.jpg"]["group"] is None
     assert rows["palace.jpg"]["keep"] is True
-    best = max(grouped.values(), key=lambda row: row["score"])  # type: ignore[arg-type, return-value]
+    assert [name for name, row in rows.items() if row["small"]] == ["small.jpg"]
+    large = [row for row in grouped.values() if not row["small"]]
+    best = max(large, key=lambda row: row["score"])  # type: ignore[arg-type, return-value]
     assert [row for row in grouped.values() if row["keep"]] == [best]
     assert best["rank"] == 1
     # The tiny weight has no interval, so that nothing is known of how sure this is.
     assert best["uncertainty"] is None
-    assert "1 scene with 3 of 4 pictures; the scores have no intervals" in result.err
+    assert "1 scene with 3 of 4 pictures" in result.err
+    assert "the scores have no intervals, so that nothing is known" in result.err
 
 
 def test_when_a_margin_is_sure(iqa: Iqa, scored: Path) -> None:

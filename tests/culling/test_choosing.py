@@ -43,8 +43,23 @@ def test_close_keeps_all_that_are_not_surely_worse() -> None:
     assert kept == [False, True, True, True, True]  # without intervals nobody can tell
 
 
+def test_a_reduced_copy_is_not_the_best_however_it_scores() -> None:
+    pictures = [record("thumbnail", 90, 1, side=70), record("original", 60, 5), record("other", 50, 5)]
+    thumbnail, original, other = choose(pictures, [0, 0, 0], Keep.close)
+    assert [verdict.rank for verdict in (thumbnail, original, other)] == [3, 1, 2]
+    assert (thumbnail.small, thumbnail.keep, thumbnail.margin, thumbnail.sure) == (True, False, 30, None)
+    assert (original.margin, original.sure) == (10, True)
+    alone, copy = choose(pictures[1::-1], [0, 0])
+    assert (alone.rank, alone.margin, alone.sure) == (1, None, None)
+    assert copy.rank == 2
+    # Where sizes are not known, the scores decide.
+    unknown = [record("a", 60, side=0), record("b", 70, side=0)]
+    assert [verdict.rank for verdict in choose(unknown, [0, 0])] == [2, 1]
+
+
 def test_of_equal_scores_the_larger_picture_is_kept_then_the_earlier() -> None:
-    pictures = [record("small", 50.001, side=50), record("large", 49.999), record("again", 50)]
+    pictures = [record("small", 50.001, side=90), record("large", 49.999), record("again", 50)]
+    assert [verdict.margin for verdict in choose(pictures, [0, 0, 0])] == [0, 0, 0]
     assert [verdict.rank for verdict in choose(pictures, [0, 0, 0])] == [3, 1, 2]
 
 
