@@ -31,6 +31,7 @@ from iqa_cli.training.interrupt import deferred_interrupt
 
 if TYPE_CHECKING:
     from iqa_cli.card import Card
+    from iqa_cli.scoring.storelist import ScorerSummary
 
 _SQLITE = b"SQLite format 3\0"
 # Points: a file has the raw score with six decimals.
@@ -144,6 +145,9 @@ def _stored(path: Path, options: ScoreOptions) -> list[Prediction]:
             and way.settings.split(" ")[0] == options.mode
             and way.scored + way.failed
         ]
+        if len({(way.model, way.settings) for way in ways}) == 1:
+            # Of a weight that has been replaced since, those of the one that is here.
+            ways = [way for way in ways if _is_here(way)] or ways
         if len(ways) != 1:
             shown = "; ".join(f"{way.model} ({way.settings}, weight {way.weight[:8]})" for way in ways)
             name = one_line(path)
@@ -157,7 +161,21 @@ def _stored(path: Path, options: ScoreOptions) -> list[Prediction]:
                 hint="--model NAME chooses one; 'iqa store FILE --settings TEXT -o scores.csv' any",
             )
         chosen = Wanted(models=(ways[0].model,), settings=ways[0].settings)
-        return [stored.prediction for stored in reader.rows(chosen) if stored.weight == ways[0].weight]
+        records = [row.prediction for row in reader.rows(chosen) if row.weight == ways[0].weight]
+    if not records:
+        raise UsageError(f"{one_line(path)} knows no file of the pictures that it has scores of")
+    return records
+
+
+def _is_here(way: ScorerSummary) -> bool:
+    """Whether the weight of that name here is the very one."""
+    from iqa_cli.finding import find_weights
+    from iqa_cli.scoring.hashing import sha256_of
+
+    try:
+        return sha256_of(find_weights(way.model)) == way.weight
+    except (WeightsError, OSError):
+        return False
 
 
 def _card_of(records: list[Prediction], env: Environment) -> Card | None:

@@ -51,7 +51,7 @@ def command_line(context: typer.Context) -> str:
             continue
         value = given[parameter.name]
         if parameter.param_type_name == "argument":
-            words.append(str(value))
+            words += map(str, value) if isinstance(value, list | tuple) else [str(value)]
             continue
         option = next((opt for opt in parameter.opts if opt.startswith("--")), parameter.opts[0])
         if isinstance(value, bool):

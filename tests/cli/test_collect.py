@@ -87,6 +87,18 @@ def test_of_a_store_the_way_of_scoring_has_to_be_plain(iqa: Iqa, photos: Photos,
         back("s.db", paths=("a.jpg",))
 
 
+def test_of_a_weight_that_was_replaced_the_scores_of_the_new_one_are_meant(
+    iqa: Iqa, photos: Photos, examples: Path
+) -> None:
+    folder = photos("a.jpg")
+    (folder / "old").mkdir()
+    old = make_tiny_weight(folder / "old", examples, seed=13)
+    for options in (["--model", old], []):
+        assert iqa("score", "a.jpg", "--store", "s.db", *options).code == 0
+    (record,) = back("s.db").records
+    assert record.score == collect(ScoreOptions(paths=("a.jpg",)), world()).records[0].score
+
+
 def test_a_weight_that_is_not_here_or_has_changed_gives_no_card(iqa: Iqa, photos: Photos) -> None:
     photos("a.jpg")
     record = json.loads(iqa("score", "a.jpg", "--format", "jsonl").out)

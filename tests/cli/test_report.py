@@ -59,6 +59,7 @@ def test_the_page_has_the_records_of_iqa_score_and_holds_all_it_needs(iqa: Iqa, 
     assert ["map" in row for row in ranked] == [False, False, True]
     assert picture_of(ranked[-1]["map"]).width > ranked[-1]["width"]
     page = (folder / "report.html").read_text("utf-8")
+    assert "<code>iqa report . --output report.html --title " in page
     assert "<img src=x" not in page
     assert html.escape(HOSTILE).replace("\x1b", "\\x1b") in page
     assert "\x1b" not in page
