@@ -1,7 +1,7 @@
 """What each part of MFE-Net is worth at a fixed, small budget: same pictures, steps and seeds for every arm.
 
 python -m benchmarks.mfenet_parts --root BIQ2021/ --qen b0=QEN.safetensors --qen b1=QEN.safetensors \
-  --resnet50 RESNET.npz [--seeds 3] [--first 1500]
+  --resnet50 RESNET.npz [--seeds 3] [--first 1500] [--only "all parts" "no FFM" ...]
 
 So that many runs fit onto a CPU, a picture is the 128 pixels in its middle, and the frozen distortion branch
 looks at it once. The rest is trained as the specification says (L1 and the high-frequency task), the first
@@ -155,6 +155,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--first", type=int, default=1500, help="pictures to fit, drawn by chance")
+    parser.add_argument("--only", nargs="+", default=list(ARMS), choices=list(ARMS), metavar="ARM")
     given = parser.parse_args()
     began = time.monotonic()
     qens = {size: Path(file) for size, file in (entry.split("=", 1) for entry in given.qen)}
@@ -169,9 +170,11 @@ def main() -> None:
     assert shipped.dan is not None
     imagenet = DAN("caffe")  # as those weights need it
     load_resnet50_int8(imagenet.resnet, given.resnet50)
-    arms = {name: fields for name, fields in ARMS.items() if fields.get("van", "b0") in qens}
+    arms = {name: ARMS[name] for name in given.only if ARMS[name].get("van", "b0") in qens}
     found: dict[str, list[float]] = {name: [] for name in arms}
     for kind, dan in (("contrastive", shipped.dan), ("imagenet", imagenet.eval())):
+        if not any((fields.get("dan") == "imagenet") == (kind == "imagenet") for fields in arms.values()):
+            continue
         maps: list[list[Tensor]] = []  # one branch's at a time: several GB
         maps += [looked_at(dan, pictures, shipped) for pictures in rgb]
         print(f"# {kind} branch has looked after {time.monotonic() - began:.0f} s", flush=True)
@@ -184,12 +187,12 @@ def main() -> None:
                 srcc = correlation(network, rgb[1], maps[1], opinions[1])
                 found[name].append(srcc)
                 print(f"# {time.monotonic() - began:.0f} s: seed {seed}, {name}: {srcc:.4f}", flush=True)
-    plain = np.array(found["all parts"])
+    plain = np.array(found.get("all parts", []))
     print("| arm | parameters, M | SRCC on calib | less all parts |")
     print("|---|--:|--:|--:|")
     for name, values in found.items():
         size = sum(p.numel() for p in MFENet(MFENetConfig(**arms[name])).parameters()) / 1e6
-        less = "" if name == "all parts" else spread(np.array(values) - plain, 4, sign="+")
+        less = "" if name == "all parts" or not len(plain) else spread(np.array(values) - plain, 4, sign="+")
         print(f"| {name} | {size:.1f} | {spread(np.array(values), 4)} | {less} |")
     print(
         f"\nMean and standard deviation over {given.seeds} seeds; {given.epochs} epochs of {len(rgb[0]):,} "
