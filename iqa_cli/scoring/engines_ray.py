@@ -13,8 +13,9 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from iqa_cli import __version__
 from iqa_cli.errors import ExitCode, IqaError, UsageError
 from iqa_cli.onnxfile import is_exported, read_graph
 from iqa_cli.prediction import Prediction
-from iqa_cli.scoring.raycluster import connected
+from iqa_cli.scoring.raycluster import connected, core_kept_quiet
 from iqa_cli.scoring.remote import RemotePicture, is_remote
 from iqa_cli.tensorfile import read_file
 from iqa_cli.text import one_line
@@ -166,17 +167,23 @@ class _Run:
     def records(self, paths: Iterable[str]) -> Iterator[Prediction]:
         """All records in order. Rows have numbers, by which it shows where a block was given up."""
         blocks = list(_blocks(paths))
-        scored = self._ray.data.from_arrow(blocks).map_batches(
-            self._actor,
-            fn_constructor_args=self._arguments,
-            batch_size=None,
-            compute=self._ray.data.ActorPoolStrategy(size=self._workers, max_tasks_in_flight_per_actor=2),
-            max_restarts=-1,
-            max_task_retries=_RETRIES,
-            **self._needs,
-        )
+        with warnings.catch_warnings():
+            # The bound on retries is passed as it has to be before Ray 2.64.
+            warnings.simplefilter("ignore")
+            scored = self._ray.data.from_arrow(blocks).map_batches(
+                self._actor,
+                fn_constructor_args=self._arguments,
+                batch_size=None,
+                compute=self._ray.data.ActorPoolStrategy(size=self._workers, max_tasks_in_flight_per_actor=2),
+                max_restarts=-1,
+                max_task_retries=_RETRIES,
+                **self._needs,
+            )
+        rows = iter(scored.iter_rows())
+        with core_kept_quiet():
+            first = list(islice(rows, 1))
         due = 0
-        for row in scored.iter_rows():
+        for row in chain(first, rows):
             if row["number"] == _REFUSED:
                 raise _refusal(row["record"])
             while due < row["number"]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 from iqa_cli.errors import UsageError
@@ -62,6 +64,28 @@ def connected(address: str | None, size: int, cpus: int | None) -> tuple[Any, bo
     context.max_errored_blocks = -1
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     return ray, started
+
+
+@contextlib.contextmanager
+def core_kept_quiet() -> Iterator[None]:
+    """Within it, nothing reaches the descriptor of stderr: where an actor is started, the core of Ray writes
+    there, past Python, what only its makers can use. With `--debug` it may."""
+    if logging.getLogger("iqa_cli").isEnabledFor(logging.DEBUG):
+        yield
+        return
+    try:
+        kept = os.dup(2)
+    except OSError:  # closed by whoever has started this
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _knock(address: str) -> None:

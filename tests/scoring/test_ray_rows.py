@@ -15,6 +15,7 @@ from iqa_cli import __version__
 from iqa_cli.errors import ExitCode, IqaError, UsageError, WeightsError
 from iqa_cli.scoring import engines_ray
 from iqa_cli.scoring.engines_ray import BLOCK, ScoringActor, score_by_ray
+from iqa_cli.scoring.raycluster import core_kept_quiet
 from tests.scoring.fakescorers import FakeScorer, group_of, write_pictures
 from tests.tinyweight import make_tiny_weight
 
@@ -188,3 +189,10 @@ def test_an_address_where_nobody_listens_is_one_line(address: str) -> None:
     pytest.importorskip("ray.data")
     with pytest.raises(UsageError, match="no Ray cluster could be reached"):
         score_by_ray(["x.jpg"], [], address=address)
+
+
+def test_what_the_core_of_ray_writes_is_not_shown(capfd: pytest.CaptureFixture[str]) -> None:
+    with core_kept_quiet():
+        os.write(2, b"core_worker.cc: something")
+    os.write(2, b"afterwards")
+    assert capfd.readouterr().err == "afterwards"
