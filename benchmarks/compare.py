@@ -67,6 +67,11 @@ def median(turns: list[Steps], step: str, figure: str) -> float | None:
     return statistics.median(values) if values else None
 
 
+def times(ratio: float) -> str:
+    """Two digits, none behind the point from 10 on."""
+    return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.2g}"
+
+
 def cells(turns: list[Steps], first: list[Steps]) -> list[str]:
     """Of a contestant, all but its name."""
     cpu, wall = (median(turns, "first", figure) for figure in ("cpu", "wall"))
@@ -79,7 +84,7 @@ def cells(turns: list[Steps], first: list[Steps]) -> list[str]:
             if size in ours and size in theirs
         ]
         row.append("-" if each is None else f"{1 / each:.3g}")
-        row.append(f"{statistics.median(pairs):.2g}" if pairs else "-")
+        row.append(times(statistics.median(pairs)) if pairs else "-")
     peaks = [steps[step]["peak"] for steps in turns for step in (*SIZES, "first") if step in steps]
     reasons = {steps["stopped"]["stopped"] for steps in turns if "stopped" in steps}
     return [*row, f"{max(peaks):.0f}" if peaks else "-", "; ".join(sorted(reasons)).replace("|", "/")]
