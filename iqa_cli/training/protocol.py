@@ -82,7 +82,7 @@ def train_weight(
         fit = soft.records
         points.append(soft.point)
         log(soft.line)
-    dry = [f"dry run: ended after {job.max_steps} steps at the latest"] if job.max_steps else []
+    dry = [f"stopped early, after {job.max_steps} steps at the latest (--max-steps)"] if job.max_steps else []
     notes = [*dry, *job.notes]
     for point in points:
         if "not_hashed" in point:
