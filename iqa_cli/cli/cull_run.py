@@ -83,9 +83,7 @@ def _verdicts(
         paths = [record.path for record in records]
         scenes = _scenes(paths, cull, options.threads, env)
         groups = dict(zip(paths, scenes.groups, strict=True))
-        for place, why in list(scenes.unreadable.items())[:1]:
-            number = count(len(scenes.unreadable), "picture")
-            env.note(f"{number} compared with none; the first: {one_line(paths[place])}: {why}")
+        _tell_unreadable(scenes, paths, env)
         if cull.groups_only:
             members = Counter(groups.values())
             records = [record for record in records if members[groups[record.path]] > 1]
@@ -102,6 +100,8 @@ def _verdicts(
     scenes = _scenes(paths, cull, options.threads, env)
     groups = dict(zip(paths, scenes.groups, strict=True))
     if cull.groups_only:
+        if _tell_unreadable(scenes, paths, env):
+            code = ExitCode.SOME_FAILED  # they are alone, so that no record will say so
         members = Counter(scenes.groups)
         paths = [path for path, number in groups.items() if members[number] > 1]
         if not paths:
@@ -126,6 +126,14 @@ def _scenes(paths: Sequence[str], cull: CullOptions, threads: int | None, env: E
             threads or os.cpu_count() or 1,
             lambda task, done, total: progress.update(f"{task} pictures", done, total),
         )
+
+
+def _tell_unreadable(scenes: Scenes, paths: Sequence[str], env: Environment) -> bool:
+    """Say which pictures could not be compared; whether there are any."""
+    for place, why in list(scenes.unreadable.items())[:1]:
+        number = count(len(scenes.unreadable), "picture")
+        env.error(ImageError(f"{number} could not be compared; the first: {one_line(paths[place])}: {why}"))
+    return bool(scenes.unreadable)
 
 
 def _summarise(verdicts: Sequence[Verdict], total: int, options: ScoreOptions, env: Environment) -> None:

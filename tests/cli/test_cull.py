@@ -260,6 +260,10 @@ def test_none_alike(iqa: Iqa, shoot: Path) -> None:
     only = iqa("cull", "shoot/palace.jpg", "shoot/dog.jpg", "--groups-only", "--apply", "copy", "--to", "p")
     assert only.code == 0
     assert "there is nothing to do" in only.err
+    # What cannot be read is alone, and told all the same.
+    broken = iqa("cull", "shoot/palace.jpg", "shoot/dog.jpg", "shoot/missing.jpg", "--groups-only")
+    assert broken.code == 3
+    assert "1 picture could not be compared; the first: shoot/missing.jpg: no such file" in broken.err
 
 
 @pytest.mark.slow
