@@ -21,7 +21,7 @@ from iqa_cli.datasets.grouping import connected
 #: Seconds between two shots of a burst.
 GAP = 2.0
 # Correlation of the thumbnails, made independent of exposure: that from which on near-duplicates are looked
-# for. Of the pairs of 656 photographs of BIQ2021 (part calib), 1.1 % reach it, hardly any by the scene.
+# for.
 _LEAST = 0.35
 
 
