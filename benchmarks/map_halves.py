@@ -1,6 +1,6 @@
 """Whether `iqa map` finds the half of a photograph that was distorted: the area under the curve, per type.
 
-python -m benchmarks.map_halves PRISTINE/ [--model mfenet] [--photographs 6] [--levels 3 5]
+python -m benchmarks.map_halves PRISTINE/ [--model mfenet] [--photographs 6] [--levels 3 5] [--types jpeg]
 
 Of photographs of the part val the right half, or of every second one the left half, is replaced by that of a
 distorted copy. The area under the ROC curve of a map is the chance that a cell of the sound half has a higher
@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--model", default="mfenet")
     parser.add_argument("--photographs", type=int, default=6)
     parser.add_argument("--levels", type=int, nargs="+", default=[3, 5])
+    parser.add_argument("--types", nargs="+", choices=list(DISTORTIONS), default=list(DISTORTIONS))
     parser.add_argument("--threads", type=int)
     given = parser.parse_args()
     scorer = load(given.model, threads=given.threads)
@@ -51,7 +52,7 @@ def main() -> None:
     print("| type | " + " | ".join(f"level {level} | found" for level in given.levels) + " |")
     print("|---|" + "--:|--:|" * len(given.levels))
     whole: list[list[float]] = []
-    for kind in DISTORTIONS:
+    for kind in given.types:
         cells, areas = [], []
         for level in given.levels:
             found = []
