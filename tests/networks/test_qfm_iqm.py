@@ -10,10 +10,10 @@ import torch
 
 from iqa_cli.errors import WeightsError
 from iqa_cli.networks.folding import fold_batchnorms
-from iqa_cli.networks.timm_backbone import Backbone, layout_of
 from iqa_cli.networks.qfm_decoder import Attention, QualityDecoder
 from iqa_cli.networks.qfm_iqm import PAPER, QFMIQM, QFMIQMConfig
 from iqa_cli.networks.registry import build
+from iqa_cli.networks.timm_backbone import Backbone, layout_of
 
 #: Small enough for a test: a pyramid of maps, read at two strides, and a ViT.
 CNN = {"backbone": "test_efficientnet", "levels": 2, "width": 32, "heads": 2, "memory": 8, "dropout": 0.0}
