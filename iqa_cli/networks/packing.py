@@ -13,6 +13,7 @@ Our own; `benchmarks/levers.py` measures what it gains.
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 from typing import Any, TypeGuard, TypeVar
 
@@ -29,14 +30,29 @@ Network = TypeVar("Network", bound=nn.Module)
 _NOTHING: tuple[str, list[float], str] = ("none", [], "")
 
 
+@cache
 def can_pack() -> bool:
-    """Whether this build of torch has the library and its operators."""
+    """Whether this build of torch has the library, and its operators do what they do in the one that this was
+    written for: they are not part of torch's public interface."""
     operators = getattr(torch.ops, "mkldnn", None)
-    return (
+    if not (
         torch.backends.mkldnn.is_available()
         and hasattr(operators, "_convolution_pointwise")
         and hasattr(operators, "_reorder_convolution_weight")
-    )
+    ):
+        return False
+    with torch.random.fork_rng(devices=[]), torch.inference_mode():
+        conv = nn.Conv2d(2, 2, 3, padding=1, bias=False)
+        x = torch.linspace(-1, 1, 2 * 2 * 5 * 5).reshape(2, 2, 5, 5).to(memory_format=torch.channels_last)
+        weight = torch.linspace(-0.5, 0.5, conv.weight.numel())
+        conv.weight.copy_(weight.reshape(conv.weight.shape))
+        wanted = conv(x).relu()
+        try:
+            packed = PackedConv(conv, nn.ReLU())
+            alone, added = packed(x), packed.added_to(torch.zeros_like(wanted), x)
+        except (RuntimeError, TypeError, AttributeError):  # another signature
+            return False
+        return all(torch.allclose(found, wanted, atol=1e-4) for found in (alone, added))
 
 
 def pack_convolutions(network: Network) -> Network:

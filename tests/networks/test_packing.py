@@ -85,3 +85,21 @@ def test_without_the_library_a_network_stays_as_it_is(monkeypatch: pytest.Monkey
     network = folded("mfenet, parts left out")
     assert pack_convolutions(network) is network
     assert not any(isinstance(module, PackedConv) for module in network.modules())
+
+
+def test_operators_of_another_torch_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    def other(*_: object) -> torch.Tensor:
+        raise TypeError("_convolution_pointwise() got another argument")
+
+    can_pack.cache_clear()
+    try:
+        assert can_pack()
+        monkeypatch.setattr(PackedConv, "forward", other)
+        can_pack.cache_clear()
+        assert not can_pack()
+        monkeypatch.setattr(PackedConv, "forward", lambda self, x: x.relu())
+        can_pack.cache_clear()
+        assert not can_pack()
+    finally:
+        monkeypatch.undo()
+        can_pack.cache_clear()
