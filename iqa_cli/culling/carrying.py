@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from iqa_cli.culling.journal import Journal, JournalError
-from iqa_cli.culling.moving import copy_to, link_to, move_to, same_content, same_file, take_name
+from iqa_cli.culling.moving import are_apart, copy_to, link_to, move_to, same_content, same_file, take_name
 from iqa_cli.culling.steps import Kind, Step
 from iqa_cli.errors import UsageError
 from iqa_cli.replacing import replacing, unwritable
@@ -147,7 +147,7 @@ def _is_done(step: Step) -> bool:
         return same_content(source, target)
     if not os.path.lexists(source):
         return step.is_at(target)
-    if same_file(source, target) or same_content(source, target):
+    if (same_file(source, target) or same_content(source, target)) and are_apart(source, target):
         source.unlink()  # the new name was there, the old one not yet gone
         return True
     return False

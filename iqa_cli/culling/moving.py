@@ -7,6 +7,7 @@ import errno
 import filecmp
 import os
 import shutil
+import stat
 from pathlib import Path
 
 #: What a file system without hard links, or one that forbids them, says.
@@ -35,7 +36,7 @@ def take_name(own: Path, name: Path) -> None:
         if error.errno not in _NO_LINKS:
             raise
     else:
-        own.unlink()
+        _end_old_name(own, name)
         return
     os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     try:
@@ -89,7 +90,18 @@ def move_to(source: Path, name: Path, part: Path) -> None:
         copy_to(source, name, part)
         if not same_content(source, name):
             raise OSError(errno.EIO, "the copy on the other file system is not the same") from None
-        source.unlink()
+        _end_old_name(source, name)
+
+
+def _end_old_name(own: Path, name: Path) -> None:
+    """Unlink a file that has got its new name; where that fails, the new name goes again."""
+    try:
+        own.unlink(missing_ok=True)
+    except OSError:
+        with contextlib.suppress(OSError):
+            if are_apart(name, own):
+                name.unlink()
+        raise
 
 
 def link_to(source: Path, name: Path) -> None:
@@ -119,3 +131,27 @@ def same_file(one: Path, other: Path) -> bool:
         return one.samefile(other)
     except OSError:
         return False
+
+
+def are_apart(gone: Path, kept: Path) -> bool:
+    """Whether, of two names that hold the same, one can be unlinked and the other still holds it.
+
+    Not where one leads to the other by a symbolic link, or both are one name by way of linked folders.
+
+    Args:
+        gone: The name that would be unlinked.
+        kept: The other; where it is a symbolic link, what it points to counts.
+    """
+    try:
+        own = gone.lstat()
+        for name in (kept, Path(os.path.realpath(kept))):
+            if os.path.samestat(own, name.lstat()):
+                return own.st_nlink > 1 and entry_of(gone) != entry_of(name)
+    except OSError:
+        return False
+    return stat.S_ISREG(own.st_mode)
+
+
+def entry_of(path: Path) -> Path:
+    """A name in its real folder: the same for all ways that lead to this entry, but not for a link to it."""
+    return Path(os.path.realpath(path.parent)) / path.name

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from iqa_cli.culling.carrying import Outcome
 from iqa_cli.culling.journal import Journal, JournalError
-from iqa_cli.culling.moving import move_to, same_content, same_file
+from iqa_cli.culling.moving import are_apart, move_to, same_content, same_file
 from iqa_cli.culling.steps import Kind, Step
 from iqa_cli.replacing import replacing
 from iqa_cli.text import one_line, reason_of
@@ -96,14 +96,14 @@ def _take_back(step: Step, marked: bool, part: Path) -> bool:
             return _keep(marked, "is no link to its original any more")
     elif not same_content(source, target):
         return _keep(marked, "is not the same as its original any more")
-    target.unlink()
+    _unlink_second(target, source)
     return True
 
 
 def _move_back(step: Step, source: Path, target: Path, marked: bool, part: Path) -> bool:
     if os.path.lexists(source):
         if same_file(source, target):  # killed between its new name and the end of the old one
-            target.unlink()
+            _unlink_second(target, source)
             return True
         return _keep(marked, f"another file is under its old name, {one_line(source)}")
     if not marked and not step.is_at(target):
@@ -111,6 +111,12 @@ def _move_back(step: Step, source: Path, target: Path, marked: bool, part: Path)
     source.parent.mkdir(parents=True, exist_ok=True)
     move_to(target, source, part)
     return True
+
+
+def _unlink_second(target: Path, source: Path) -> None:
+    if not are_apart(target, source):
+        raise _Left(f"is no second file beside {one_line(source)}: one leads to the other")
+    target.unlink()
 
 
 def _rate_back(step: Step, target: Path, marked: bool) -> bool:

@@ -207,6 +207,52 @@ def test_a_move_killed_between_its_two_names_is_finished_or_taken_back(shoot: Pa
         assert not tree(shoot.parent / "out")
 
 
+def link_folder(shoot: Path, name: str) -> None:
+    """The folder becomes a link to that of the pictures that were carried."""
+    shoot.rename(shoot.parent / "old")
+    shoot.symlink_to(shoot.parent / "out")
+
+
+def link_file(shoot: Path, name: str) -> None:
+    """Only the old name becomes a link to the new one."""
+    (shoot / name).unlink(missing_ok=True)
+    (shoot / name).symlink_to(shoot.parent / "out" / name)
+
+
+@pytest.mark.parametrize("make_link", [link_folder, link_file])
+@pytest.mark.parametrize("action", list(Action))
+def test_the_only_copy_stays_when_its_old_name_has_become_a_link_to_it(
+    shoot: Path, action: Action, make_link: Callable[[Path, str], None]
+) -> None:
+    made, place = apply(shoot, action, "b.jpg")
+    out = tree(shoot.parent / "out")
+    make_link(shoot, "b.jpg")
+    with reopen(place) as journal:
+        outcome = take_back(journal)
+    assert [Path(path).name for path, _ in outcome.left] == ["b.jpg"]
+    assert "one leads to the other" in outcome.left[0][1]
+    assert tree(shoot.parent / "out") == out
+    # Nor does a run that goes on after a kill take it for a move half done.
+    with begin(shoot.parent / "second", made.steps):
+        pass
+    with reopen(shoot.parent / "second") as journal:
+        outcome = carry_out(journal, again=True)
+    assert len(outcome.failed) == (action is Action.move)
+    assert tree(shoot.parent / "out") == out
+
+
+def test_links_of_a_picture_that_is_a_symbolic_link_are_taken_back(shoot: Path) -> None:
+    (shoot / "d.jpg").symlink_to("b.jpg")
+    before = tree(shoot)
+    for action in (Action.link, Action.copy):
+        _, place = apply(shoot, action, "d.jpg")
+        with reopen(place) as journal:
+            assert not take_back(journal).left
+        place.unlink()
+        assert tree(shoot) == before
+        assert not tree(shoot.parent / "out")
+
+
 def no_links(*_: object, **__: object) -> None:
     raise OSError(errno.EOPNOTSUPP, "Operation not supported")
 
@@ -236,6 +282,34 @@ def test_moving_without_hard_links_and_to_another_file_system(
     assert (shoot.parent / "out" / "a.jpg").stat().st_mtime_ns == times
     with reopen(place) as journal:
         take_back(journal)
+    assert tree(shoot) == before
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_a_move_whose_old_name_cannot_go_leaves_no_new_one(
+    shoot: Path, across: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a folder that must not be written to."""
+    before, unlink, link = tree(shoot), Path.unlink, os.link
+
+    def refused(path: Path, **options: bool) -> None:
+        if path.is_relative_to(shoot):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        unlink(path, **options)
+
+    def linked(source: Path, target: Path, **options: bool) -> None:
+        if across and Path(source).is_relative_to(shoot):
+            another_disk()
+        link(source, target, **options)
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    monkeypatch.setattr(moving.os, "link", linked)
+    plan, out = plan_of(shoot, "b.jpg"), shoot.parent / "out"
+    made = steps_for(plan, plan.pictures, Action.move, out)
+    with begin(shoot.parent / "journal", made.steps) as journal:
+        outcome = carry_out(journal)
+    assert outcome.failed == [(str(shoot / "b.jpg"), "permission denied")]
+    assert not tree(out)
     assert tree(shoot) == before
 
 
