@@ -29,7 +29,9 @@ def complete_weight(incomplete: str) -> list[str]:
         names = []
     folder, begin = os.path.split(incomplete)
     files: list[str] = []
-    with contextlib.suppress(OSError), os.scandir(Path(folder or ".").expanduser()) as entries:
+    # RuntimeError: "~name" of somebody who has no home here.
+    suppressed = contextlib.suppress(OSError, RuntimeError)
+    with suppressed, os.scandir(Path(folder or ".").expanduser()) as entries:
         for entry in entries:
             if entry.name.startswith(begin) and (entry.name.endswith(".onnx") or is_weight(Path(entry.name))):
                 files.append(os.path.join(folder, entry.name))  # noqa: PTH118 - as it was typed

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from iqa_cli.cli.app import COMMANDS, LazyCommand
+from iqa_cli.cli.completing import complete_weight
 from tests.cli.conftest import Iqa
 from tests.cli.test_app import HEAVY
 from tests.conftest import ROOT
@@ -150,6 +151,11 @@ def test_every_option_that_takes_a_weight_or_a_database_knows_their_names() -> N
                     found += 1
                     assert parameter._custom_shell_complete is not None, f"{one.name}: {parameter.opts}"
     assert found > 15
+
+
+def test_a_home_of_nobody_offers_nothing(home: Path) -> None:
+    assert complete_weight("~nosuchuser/x") == []
+    assert complete_weight("mine") == ["mine.safetensors"]
 
 
 @pytest.mark.parametrize("line", ["iqa score --model ", "iqa data check "])
