@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import queue
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -49,10 +50,7 @@ class Folders:
         known: As of `Arrivals`.
         new: Pass over what is there at first.
         idle: Seconds without a picture after which watching ends; None goes on for ever.
-        note: Takes lines for a person.
-
-    Raises:
-        OSError: A folder cannot be listed (when the context is entered).
+        note: Takes lines for a person: of a folder that is away, also at first, which is waited for.
     """
 
     def __init__(
@@ -84,8 +82,8 @@ class Folders:
 
     def __enter__(self) -> Folders:
         for folder in self._places:
-            os.listdir(folder)  # noqa: PTH208 - what is wrong with it is told at once
-            self._find(folder)
+            if not self._find(folder):
+                self._say_gone(folder)
         if self._new:
             self._arrivals.pass_over(self._all())
         else:
@@ -187,18 +185,21 @@ class Folders:
         """Look whether a folder is there; whether it is a new one."""
         try:
             found = os.stat(folder)  # noqa: PTH116 - of the name as given
-            place = (found.st_dev, found.st_ino)
+            place = (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None
         except OSError:
             place = None
         if place == self._places[folder]:
             return False
         self._observers.stop(folder)
         if place is None:
-            self._note(f"{one_line(folder)} is gone; waiting for it")
+            self._say_gone(folder)
         elif self._poll is None:
             self._observe(folder)
         self._places[folder] = place
         return place is not None
+
+    def _say_gone(self, folder: str) -> None:
+        self._note(f"{one_line(folder)} is gone; waiting for it")
 
     def _observe(self, folder: str) -> None:
         try:
@@ -218,8 +219,8 @@ class Folders:
     def _all(self) -> Iterator[tuple[str, Stamp]]:
         """All files that there are."""
         refused: list[str] = []
-        for folder in self._places:
-            for path in self._files(folder, refused):
+        for folder, place in self._places.items():
+            for path in () if place is None else self._files(folder, refused):
                 stamp = None if unfinished(Path(path).name) else _stamp(path)
                 if stamp is not None:
                     yield path, stamp

@@ -143,6 +143,20 @@ def test_a_folder_that_vanishes_is_waited_for(tmp_path: Path, way: dict[str, Any
     assert len([note for note in watched.notes if "is gone" in note]) == 1
 
 
+def test_a_folder_that_is_away_when_watching_begins_is_waited_for(
+    tmp_path: Path, way: dict[str, Any]
+) -> None:
+    top = tmp_path / "card"
+    with Watched(top, **way) as watched:
+        assert watched.notes == [f"{top} is gone; waiting for it"]
+        top.mkdir()
+        (top / "a.jpg").write_bytes(b"x")
+        watched.until(lambda: watched.came == ["a.jpg"])
+        (top / "b.jpg").write_bytes(b"x")
+        watched.until(lambda: watched.came == ["a.jpg", "b.jpg"])
+    assert len(watched.notes) == 1
+
+
 def test_only_new_ones(tmp_path: Path, way: dict[str, Any]) -> None:
     (tmp_path / "a.jpg").write_bytes(b"x")
     with Watched(tmp_path, new=True, **way) as watched:
