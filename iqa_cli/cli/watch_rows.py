@@ -36,7 +36,8 @@ class Rows:
     """Rows of JSON Lines, appended one by one; those in the file already are known.
 
     A row is that of `iqa score` with `modified` (UTC, to the nanosecond) and `bytes` of the file behind it.
-    Nothing stands half-written after a restart: an unfinished last line is taken away.
+    Nothing stands half-written after a restart: a last line that is cut short is taken away, if rows stand
+    before it. Of a file with no row nothing is.
 
     Args:
         env: For stdout.
@@ -108,23 +109,27 @@ class Rows:
 
     def _read(self, path: Path) -> None:
         try:
-            begin, line = 0, b"\n"
+            begin, line, cut = 0, b"\n", False
             with path.open("rb") as file:
                 for number, line in enumerate(file):
                     row = _row(line)
                     if row is not None:
                         self._note(row)
-                    elif line.endswith(b"\n") or line[: len(_BEGINNING)] != _BEGINNING[: len(line)]:
-                        if number == 0:
-                            raise UsageError(
-                                f"{one_line(path)} is not a file of rows, to which more could be added",
-                                hint="rows are JSON Lines, as 'iqa score --format jsonl' writes them",
-                            )
-                        self.strange += 1
+                    elif number == 0:
+                        # Nobody knows whose it is: a row that was cut short may be a note of somebody.
+                        raise UsageError(
+                            f"{one_line(path)} is not a file of rows, to which more could be added",
+                            hint="if it is a first row that was cut short, delete it"
+                            if _is_cut(line)
+                            else "rows are JSON Lines, as 'iqa score --format jsonl' writes them",
+                        )
+                    elif _is_cut(line):
+                        cut = True  # it was being written when something ended it
+                        break
                     else:
-                        break  # a row that was being written when something ended it
+                        self.strange += 1
                     begin += len(line)
-            if begin < path.stat().st_size:
+            if cut:
                 os.truncate(path, begin)
             elif not line.endswith(b"\n"):
                 with path.open("ab") as file:
@@ -171,6 +176,19 @@ def _row(line: bytes) -> dict[str, Any] | None:
         return None
     sound = isinstance(row, dict) and isinstance(row.get("path"), str) and isinstance(row.get("scores"), dict)
     return row if sound else None
+
+
+def _is_cut(line: bytes) -> bool:
+    """Whether a line that is no row is the beginning of one; not where its JSON is whole."""
+    if line.endswith(b"\n") or line[: len(_BEGINNING)] != _BEGINNING[: len(line)]:
+        return False
+    try:
+        json.JSONDecoder().raw_decode(line.decode("utf-8", "replace"))
+    except RecursionError:
+        return False  # nothing that was written here
+    except ValueError:
+        return True
+    return False
 
 
 def _key(path: str) -> str:

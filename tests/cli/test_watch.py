@@ -24,6 +24,8 @@ from tests.cli.test_score_changing import disk_full_after
 from tests.tinyweight import make_tiny_weight
 
 Photos = Callable[..., Path]
+#: Somebody's own line that begins like a row.
+NOTE = b'{"path": "a.jpg", "score": 40, "tag": "my own notes"}'
 #: Score what is there, and end.
 ONCE = ("--settle", "0.1", "--timeout", "0")
 
@@ -187,7 +189,9 @@ def test_a_row_that_was_not_written_to_its_end_is_taken_away(iqa: Iqa, photos: P
     assert Path("rows.jsonl").read_bytes() == whole
 
 
-@pytest.mark.parametrize("content", [b"my notes\n", b"my notes", b"{}\n", b"\x00\x01", b"[1]"])
+@pytest.mark.parametrize(
+    "content", [b"my notes\n", b"my notes", b"{}\n", b"\x00\x01", b"[1]", NOTE, NOTE[:-1], NOTE[:9], b"{"]
+)
 def test_a_file_that_is_none_of_rows_is_left_alone(iqa: Iqa, photos: Photos, content: bytes) -> None:
     photos("in/a.jpg")
     Path("notes").write_bytes(content)
@@ -206,6 +210,19 @@ def test_strange_lines_between_rows_are_told_and_stay(iqa: Iqa, photos: Photos) 
     assert result.code == 0
     assert "rows.jsonl: 1 line is no row" in result.err
     assert Path("rows.jsonl").read_bytes() == first + b"\0\0\n" + second
+
+
+@pytest.mark.parametrize("strange", [NOTE, NOTE + b" and more", b'{"path": ' + b"[" * 99_999])
+def test_a_last_line_that_is_whole_and_no_row_stays(iqa: Iqa, photos: Photos, strange: bytes) -> None:
+    photos("in/a.jpg")
+    watch = ("watch", "in", "-o", "rows.jsonl", *ONCE)
+    iqa(*watch)
+    rows = Path("rows.jsonl").read_bytes()
+    Path("rows.jsonl").write_bytes(rows + strange)
+    result = iqa(*watch)
+    assert result.code == 0
+    assert "rows.jsonl: 1 line is no row" in result.err
+    assert Path("rows.jsonl").read_bytes() == rows + strange + b"\n"
 
 
 def test_a_full_disk_is_one_line_and_the_next_start_goes_on(iqa: Iqa, photos: Photos) -> None:
