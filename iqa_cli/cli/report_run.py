@@ -54,7 +54,8 @@ def run_report(options: ScoreOptions, page: ReportOptions, env: Environment) -> 
     place = Path(str(options.output))
     folder = PreviewFolder(place)  # what stands in the way of it is told before hours of scoring
     # Nor are the small pictures of an earlier page scored, where it lies in the folder itself.
-    found = collect(replace(options, leave_out=str(folder.folder)), env, page.scores)
+    left_out = str(folder.folder) if folder.is_ours else None
+    found = collect(replace(options, leave_out=left_out), env, page.scores)
     beside = len(found.records) > page.embed
     address = folder.add if beside else data_uri
     interrupted = found.interrupted

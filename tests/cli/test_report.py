@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from iqa_cli.errors import UsageError
 from iqa_cli.prediction import Prediction
+from iqa_cli.report.previews import PreviewFolder
 from iqa_cli.scoring.group import ScorerGroup
 from tests.cli.conftest import Iqa
 
@@ -74,7 +76,7 @@ def test_beyond_the_limit_the_pictures_lie_beside_the_page_and_are_not_scored_th
     again = ["report", folder, "-o", folder / "my report.html", "--embed", "2", "--store", folder / "s.db"]
     assert iqa(*again).code == 0
     beside = folder / "my report_files"
-    assert len(list(beside.iterdir())) == 3
+    assert len(list(beside.glob("*.jpg"))) == 3
     for row in rows_of(folder / "my report.html"):
         with Image.open(folder / row["src"].replace("%20", " ")) as preview:
             assert preview.size == (row["w"], row["h"])
@@ -88,12 +90,42 @@ def test_beyond_the_limit_the_pictures_lie_beside_the_page_and_are_not_scored_th
         "c.jpg",
     ]
     # a.jpg and d.jpg look the same, and what b.jpg looked like is gone.
-    assert len(list(beside.iterdir())) == 2
+    assert len(list(beside.glob("*.jpg"))) == 2
     (beside / "mine.txt").write_text("mine")
     refused = iqa(*again)
     assert refused.code == 2
     assert "mine.txt" in refused.err
     assert (beside / "mine.txt").exists()
+    (beside / "mine.txt").unlink()
+    assert iqa(*again, "--embed", "9").code == 0
+    assert not beside.exists()
+
+
+@pytest.mark.parametrize("name", ["0123456789abcdef0123456789abcdef.jpg", ".upload.part"])
+@pytest.mark.parametrize("embed", ["0", "300"])
+def test_a_folder_of_the_users_own_under_that_name_is_refused_before_scoring(
+    iqa: Iqa, photos: Photos, monkeypatch: pytest.MonkeyPatch, name: str, embed: str
+) -> None:
+    folder = photos("a.jpg", f"gallery_files/{name}")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    monkeypatch.setattr(ScorerGroup, "score_many", lambda *_, **__: pytest.fail("it was scored"))
+    result = iqa("report", ".", "-o", "gallery.html", "--embed", embed)
+    assert (result.code, len(result.err.splitlines())) == (2, 2)
+    assert "gallery_files is where the pictures of the page go" in result.err
+    assert f"it holds something else: {name}\n" in result.err
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_folder_that_has_come_while_it_was_scored_is_not_cleaned(iqa: Iqa, photos: Photos) -> None:
+    folder = photos("a.jpg")
+    pictures = PreviewFolder(folder / "r.html")
+    mine = folder / "r_files" / f"{'0' * 32}.jpg"
+    mine.parent.mkdir()
+    mine.write_bytes(b"mine")
+    with pytest.raises(UsageError, match="holds something else"):
+        pictures.add(b"theirs")
+    pictures.clean()
+    assert [path.name for path in mine.parent.iterdir()] == [mine.name]
 
 
 def test_from_scores_alone_with_pictures_that_are_gone(iqa: Iqa, photos: Photos) -> None:
