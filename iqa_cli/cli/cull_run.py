@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ from iqa_cli.text import count, one_line
 
 if TYPE_CHECKING:
     from iqa_cli.culling.scenes import Scenes
+    from iqa_cli.prediction import Prediction
 
 
 def run_cull(options: ScoreOptions, cull: CullOptions, env: Environment) -> ExitCode:
@@ -49,11 +50,11 @@ def run_cull(options: ScoreOptions, cull: CullOptions, env: Environment) -> Exit
                 hint="to carry it out: --apply copy|link|move --to FOLDER, or --xmp",
             )
         return carry_out_plan(plan, cull, env)
-    if options.format is Format.parquet:
-        raise UsageError("--format parquet is not for these rows", hint="csv, json or jsonl")
-    check_output(options.output, (("list", options.files_from), ("store", options.store)))
-    if cull.plan is not None:
-        check_output(cull.plan, (("list", options.files_from), ("store", options.store)))
+    if options.format_for(env) is Format.parquet:
+        raise UsageError("these rows are not written as Parquet", hint="as csv, json or jsonl")
+    read = (("list", options.files_from), ("store", options.store), ("file of scores", cull.scores))
+    check_output(options.output, read)
+    check_output(cull.plan, (*read, ("file of -o", options.output)))
     verdicts, total, code = _verdicts(options, cull, env)
     listed = not cull.acts or options.output is not None or options.format is not None
     if listed:
@@ -79,7 +80,7 @@ def _verdicts(
     """The verdicts, of how many pictures, and what the scoring says to the shell."""
     if cull.scores is not None:
         found = collect(options, env, cull.scores)
-        records, code = found.records, found.exit_code
+        records, code = _distinct(found.records, cull.to), found.exit_code
         paths = [record.path for record in records]
         scenes = _scenes(paths, cull, options.threads, env)
         groups = dict(zip(paths, scenes.groups, strict=True))
@@ -113,6 +114,17 @@ def _verdicts(
     found = collect(asked, env)
     numbers = [groups[names[record.path]] for record in found.records]
     return choose(found.records, numbers, cull.keep), total, found.exit_code or code
+
+
+def _distinct(records: Iterable[Prediction], leave_out: str | None) -> list[Prediction]:
+    """The last record of each file, whatever ways lead there, without those below a folder; as inputs are."""
+    found: dict[str, Prediction] = {}
+    for record in records:
+        found[os.path.normcase(os.path.realpath(record.path))] = record
+    if leave_out is None:
+        return list(found.values())
+    out = os.path.join(os.path.normcase(os.path.realpath(leave_out)), "")  # noqa: PTH118
+    return [record for real, record in found.items() if not real.startswith(out)]
 
 
 def _scenes(paths: Sequence[str], cull: CullOptions, threads: int | None, env: Environment) -> Scenes:

@@ -143,15 +143,15 @@ def check_output(output: str | None, read: Iterable[tuple[str, str | None]]) -> 
             hint="-o takes the file for the results; pictures are given without an option",
         )
     for what, name in read:
-        if name is not None and _same_file(output, name):
+        if name not in (None, "-") and _same_file(output, str(name)):
             raise UsageError(f"{printable(output)} is the {what}, which the results would overwrite")
 
 
 def _same_file(one: str, other: str) -> bool:
     try:
         return Path(one).samefile(other)
-    except OSError:
-        return False
+    except (OSError, ValueError):  # one of them is not there yet
+        return one == other or os.path.realpath(one) == os.path.realpath(other)
 
 
 def write(env: Environment, path: str | None, content: bytes) -> None:

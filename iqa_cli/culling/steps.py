@@ -12,6 +12,8 @@ from pathlib import Path
 from iqa_cli.culling.companions import SIDECARS, CompanionFinder
 from iqa_cli.culling.moving import same_content, same_file
 from iqa_cli.culling.plan import Plan, Planned
+from iqa_cli.errors import UsageError
+from iqa_cli.text import one_line
 
 
 class Action(str, Enum):
@@ -124,7 +126,11 @@ def carrying(
         folder: Where to; need not exist.
         coming: Absolute path of a picture -> names of sidecars that will be beside it by then.
         first: Number of the first step.
+
+    Raises:
+        UsageError: Two pictures of the plan are one file: what is done with one is done with the other.
     """
+    _refuse_twice(plan)
     made, finder, taken = Steps(), CompanionFinder(), set[str]()
     root = Path(os.path.abspath(folder))  # noqa: PTH100
     for picture in pictures:
@@ -138,6 +144,18 @@ def carrying(
         names = sorted({*companions.own, *(coming or {}).get(str(source), ())})
         _unit(made, source, root / picture.target, names, action, taken, first)
     return made
+
+
+def _refuse_twice(plan: Plan) -> None:
+    seen: dict[str, str] = {}
+    for picture in plan.pictures:
+        real = os.path.realpath(plan.place_of(picture))
+        if real in seen:
+            raise UsageError(
+                f"{one_line(seen[real])} and {one_line(picture.path)} are one file",
+                hint="it can be in a plan only once",
+            )
+        seen[real] = picture.path
 
 
 def _why_not(source: Path, action: Action) -> str | None:

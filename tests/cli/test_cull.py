@@ -162,6 +162,46 @@ def test_the_picks_are_no_inputs(iqa: Iqa, shoot: Path) -> None:
     assert "old.jpg" in names(shoot / "picks")
 
 
+def test_a_picture_that_is_scored_under_two_spellings_is_one(iqa: Iqa, scored: Path, tmp_path: Path) -> None:
+    """Else one spelling would be kept, and the other moved out of the way."""
+    with Path("scores.csv").open("a", newline="") as file:
+        csv.writer(file).writerow(["./shoot/worse.jpg", 75, "m", 71, 78])
+        csv.writer(file).writerow([tmp_path / "shoot" / "dog.jpg", 81, "m", 77, 85])
+        csv.writer(file).writerow(["rest/old.jpg", 99, "m", 98, 100])
+    Path("rest").mkdir()
+    shutil.copy(scored / "dog.jpg", "rest/old.jpg")
+    options = ("--rest", "--apply", "move", "--to", "rest", "--format", "jsonl")
+    result = iqa("cull", "--scores", "scores.csv", *options)
+    assert result.code == 0, result.err
+    rows = rows_of(result.out)
+    assert {name: row["score"] for name, row in rows.items()} == {
+        "dog.jpg": 81, "worse.jpg": 75, "small.jpg": 76, "palace.jpg": 50
+    }  # fmt: skip
+    assert rows["dog.jpg"]["members"] == 3
+    assert names(scored) == {"dog.jpg", "palace.jpg"}
+    assert names(Path("rest")) == {"old.jpg", "sub/small.jpg", "worse.jpg"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["-o", "scores.csv"],
+        ["--plan", "scores.csv"],
+        ["-o", "new.json", "--plan", "new.json"],
+        ["-o", "new.json", "--plan", "./new.json"],
+        ["-o", "new.parquet"],
+    ],
+)
+def test_what_is_read_is_not_written_over_and_no_row_lost(iqa: Iqa, scored: Path, options: list[str]) -> None:
+    before = Path("scores.csv").read_bytes()
+    result = iqa("cull", "--scores", "scores.csv", *options)
+    assert result.code == 2, result.err
+    assert result.err.startswith("iqa: error: ")
+    assert len(result.err.splitlines()) <= 2
+    assert Path("scores.csv").read_bytes() == before
+    assert {path.name for path in Path().iterdir()} == {"scores.csv", "shoot"}
+
+
 def test_a_plan_can_be_changed_and_carried_out_from_elsewhere(
     iqa: Iqa, scored: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

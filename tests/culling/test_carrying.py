@@ -126,6 +126,19 @@ def test_what_is_there_already_is_passed_over(shoot: Path) -> None:
     assert not moving_steps.steps
 
 
+@pytest.mark.parametrize("again", ["b.jpg", "sub/../b.jpg", "linked/b.jpg"])
+def test_a_plan_that_has_a_file_twice_is_refused(shoot: Path, again: str) -> None:
+    """What is kept under one spelling would be moved away under the other."""
+    (shoot / "linked").symlink_to(shoot)
+    plan = Plan(
+        str(shoot),
+        "m",
+        (Planned("b.jpg", "b.jpg", 1, True, 70), Planned(again, "again.jpg", 1, False, 70)),
+    )
+    with pytest.raises(UsageError, match="are one file"):
+        steps_for(plan, chosen(plan, rest=True), Action.move, shoot.parent / "out")
+
+
 def test_a_name_taken_meanwhile_is_a_failure_and_the_companions_stay(shoot: Path) -> None:
     plan = plan_of(shoot, "a.jpg", "b.jpg")
     out = shoot.parent / "out"
