@@ -11,7 +11,7 @@ from iqa_cli.scoring.scorer import Scorer, load_many
 from tests.tinyweight import make_tiny_weight
 
 #: Shipped weights: name -> largest file, MiB.
-SHIPPED = {"mfenet": 64, "vcrnet": 48, "qfm-iqm": 48}
+SHIPPED = {"mfenet": 64, "mfenet-van": 64, "vcrnet": 48, "qfm-iqm": 48}
 
 
 @pytest.fixture(scope="session")
