@@ -63,13 +63,18 @@ def verify_checksum(path: Path) -> bool:
     expected = listed_checksum(path)
     if expected is None:
         return False
-    digest = hashlib.sha256()
     with open_regular(path) as (file, _):
-        buffer = memoryview(bytearray(2**20))
-        while count := file.readinto(buffer):
-            digest.update(buffer[:count])
-    compare_checksum(path, digest.hexdigest(), expected)
+        compare_checksum(path, sha256_from(file), expected)
     return True
+
+
+def sha256_from(file: BufferedReader) -> str:
+    """The SHA-256 (hex) of what is left of an open file, read in pieces."""
+    digest = hashlib.sha256()
+    buffer = memoryview(bytearray(2**20))
+    while count := file.readinto(buffer):
+        digest.update(buffer[:count])
+    return digest.hexdigest()
 
 
 def listed_checksum(path: Path) -> str | None:

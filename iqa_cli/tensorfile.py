@@ -18,7 +18,14 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from iqa_cli.checksums import MAX_FILE, compare_checksum, listed_checksum, mebibytes, open_regular
+from iqa_cli.checksums import (
+    MAX_FILE,
+    compare_checksum,
+    listed_checksum,
+    mebibytes,
+    open_regular,
+    sha256_from,
+)
 from iqa_cli.errors import WeightsError
 from iqa_cli.text import one_line
 
@@ -77,16 +84,25 @@ def read_header(path: Path) -> Header:
         return _parse_header(path, file, size)
 
 
-def read_file(path: Path, *, verify: bool = True) -> tuple[Header, bytearray]:
+def read_header_hashed(path: Path) -> tuple[Header, str]:
+    """`read_header`, and the SHA-256 (hex) of the very file that it was read from."""
+    with open_regular(path) as (file, size):
+        header = _parse_header(path, file, size)
+        file.seek(0)
+        return header, sha256_from(file)
+
+
+def read_file(path: Path, *, verify: bool = True, sha256: str | None = None) -> tuple[Header, bytearray]:
     """Header and whole content of a safetensors file, in one pass over the disk.
 
     Args:
         path: The file.
         verify: Compare the content with `SHA256SUMS` beside it. What is compared is the very memory that is
             returned.
+        sha256: Of the file as it was when it was first looked at, in hex.
 
     Raises:
-        WeightsError: As `read_header`; or the checksum differs; or the file shrank while it was read.
+        WeightsError: As `read_header`; or a checksum differs; or the file shrank while it was read.
     """
     expected = listed_checksum(path) if verify else None
     with open_regular(path) as (file, size):
@@ -98,8 +114,15 @@ def read_file(path: Path, *, verify: bool = True) -> tuple[Header, bytearray]:
         file.seek(0)
         if file.readinto(content) != size:
             raise WeightsError(f"{one_line(path)}: changed while it was read")
-    if expected is not None:
-        compare_checksum(path, hashlib.sha256(content).hexdigest(), expected)
+    if expected is not None or sha256 is not None:
+        actual = hashlib.sha256(content).hexdigest()
+        if sha256 not in (None, actual):
+            raise WeightsError(
+                f"{one_line(path)}: has been replaced since the start",
+                hint="start again, and the new weight is used with its own card",
+            )
+        if expected is not None:
+            compare_checksum(path, actual, expected)
     return header, content
 
 

@@ -26,7 +26,7 @@ from iqa_cli.finding import (
     weight_name,
 )
 from iqa_cli.onnxfile import is_exported, read_metadata
-from iqa_cli.tensorfile import Header, read_file, read_header
+from iqa_cli.tensorfile import Header, read_file, read_header, read_header_hashed
 from iqa_cli.text import one_line
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ __all__ = [
     "load_network",
     "load_state",
     "read_card",
+    "read_card_hashed",
     "save_weights",
     "search_folders",
     "shipped_state",
@@ -62,6 +63,16 @@ def read_card(path: str | os.PathLike[str]) -> Card:
     """
     path = Path(path)
     return _card_of(path, read_metadata(path) if is_exported(path) else read_header(path).metadata)
+
+
+def read_card_hashed(path: Path) -> tuple[Card, str]:
+    """The card of a weight, and the SHA-256 (hex) of the very file that it was read from.
+
+    Raises:
+        WeightsError: As `read_card`.
+    """
+    header, sha256 = read_header_hashed(path)
+    return _card_of(path, header.metadata), sha256
 
 
 def find_several(names: Iterable[str | os.PathLike[str]]) -> list[tuple[Path, Card]]:
@@ -93,30 +104,36 @@ def find_several(names: Iterable[str | os.PathLike[str]]) -> list[tuple[Path, Ca
     return found
 
 
-def load_state(path: str | os.PathLike[str], *, verify: bool = True) -> tuple[Card, dict[str, Tensor]]:
+def load_state(
+    path: str | os.PathLike[str], *, verify: bool = True, sha256: str | None = None
+) -> tuple[Card, dict[str, Tensor]]:
     """Card and tensors of a weight.
 
     Args:
         path: The file.
         verify: Compare it with the `SHA256SUMS` beside it, if it is listed there.
+        sha256: What `read_card_hashed` has found; another file in its place is refused.
 
     Returns:
         The card, and the tensors on the CPU: floating ones as float32, whole numbers as stored.
 
     Raises:
-        WeightsError: As `read_card`; or the checksum differs; or a tensor holds NaN or infinity.
+        WeightsError: As `read_card`; or a checksum differs; or a tensor holds NaN or infinity.
     """
     path = Path(path)
-    header, content = read_file(path, verify=verify)
+    header, content = read_file(path, verify=verify, sha256=sha256)
     card = _card_of(path, header.metadata)
     return card, _tensors(path, header, content)
 
 
-def load_network(name_or_path: str | os.PathLike[str], *, verify: bool = True) -> tuple[Card, nn.Module]:
+def load_network(
+    name_or_path: str | os.PathLike[str], *, verify: bool = True, sha256: str | None = None
+) -> tuple[Card, nn.Module]:
     """The network of a weight, filled, in eval mode, float32 on the CPU.
 
     The header is compared with the network before any memory is spent on either. The random state of torch
-    is not touched. What a network's `unshipped` names may be missing, and is then zero.
+    is not touched. What a network's `unshipped` names may be missing, and is then zero. `verify` and
+    `sha256` are as of `load_state`.
 
     Raises:
         WeightsError: As `find_weights` and `load_state`; or the network is unknown, or its tensors are not
@@ -133,8 +150,9 @@ def load_network(name_or_path: str | os.PathLike[str], *, verify: bool = True) -
     try:
         with torch.random.fork_rng(devices=[]):
             network = laid_out(card, header)
+            state = load_state(path, verify=verify, sha256=sha256)[1]
             # Not strict: only what need not ship can be missing now.
-            network.load_state_dict(load_state(path, verify=verify)[1], strict=False, assign=True)
+            network.load_state_dict(state, strict=False, assign=True)
             complete(network, card)
     except WeightsError as error:
         raise (

@@ -209,7 +209,7 @@ def _predictions(
         keys = keys_of(group, files, mode=options.mode, exif=options.exif)
         memory = store.memory(keys, max_pixels=options.max_pixels, trust_stamps=not options.reread)
     labelled = ((path, path) for path in inputs.paths)
-    return cards, group.score_many(labelled, memory=memory, **look)
+    return [scorer.card for scorer in group.scorers], group.score_many(labelled, memory=memory, **look)
 
 
 def _write_rows(

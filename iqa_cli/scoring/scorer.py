@@ -29,7 +29,7 @@ from iqa_cli.scoring.group import MAX_PIXELS, Labelled, ScorerGroup
 from iqa_cli.scoring.network import CPU_BATCH, LazyNetwork, Network
 from iqa_cli.scoring.nogpu import surely_cpu
 from iqa_cli.scoring.parts import Lane
-from iqa_cli.weights import find_several, find_weights, load_network, read_card
+from iqa_cli.weights import find_several, find_weights, load_network, read_card, read_card_hashed
 
 if TYPE_CHECKING:
     from iqa_cli.scoring.device import Precision
@@ -62,8 +62,9 @@ def load(
             float rounding.
         engine: What computes: "torch", or the extras "onnxruntime" and "openvino", on the CPU and in float32
             only; "auto" takes torch, and for an .onnx file one of the others.
-        lazy: Read no more than the card before the first crop is to be scored, where that will be on the CPU:
-            what is wrong with the rest of the file is told then. For a store, which may know all.
+        lazy: For a store, which may know all. The file is hashed at once, and refused if it is another one
+            when it is loaded: on the CPU not before the first crop is to be scored, and what is wrong with
+            more than the card is told then.
 
     Raises:
         WeightsError: There is no such weight, or the file is not sound.
@@ -77,17 +78,19 @@ def load(
     path = find_weights(name)
     chosen = choose_engine(engine, path)
     if chosen == "torch" and lazy and precision in ("auto", "fp32") and surely_cpu(device):
-        card = read_card(path)
+        card, sha256 = read_card_hashed(path)
 
         def make() -> Network:
-            return _by_torch(path, "cpu", precision, batch_size, threads)[1]
+            return _by_torch(path, "cpu", precision, batch_size, threads, sha256)[1]
 
         names = tuple(card.config.get("distortions", ()))
-        return Scorer(card, LazyNetwork(names, batch_size or CPU_BATCH, make), threads=threads)
+        lazily = LazyNetwork(names, batch_size or CPU_BATCH, make)
+        return Scorer(card, lazily, threads=threads, sha256=sha256)
     if chosen == "torch":
-        card, network, where = _by_torch(path, device, precision, batch_size, threads)
+        known = read_card_hashed(path)[1] if lazy else None
+        card, network, where = _by_torch(path, device, precision, batch_size, threads, known)
         exact = "fp32" if precision == "auto" else precision
-        return Scorer(card, network, device=where, precision=exact, threads=threads)
+        return Scorer(card, network, device=where, precision=exact, threads=threads, sha256=known)
     for what, given, possible in (("device", device, "cpu"), ("precision", precision, "fp32")):
         if given not in ("auto", possible):
             raise UsageError(f"the engine {chosen} computes with {what} {possible} only, not {given[:40]}")
@@ -97,9 +100,14 @@ def load(
 
 
 def _by_torch(
-    path: Path, device: str, precision: Precision, batch_size: int | None, threads: int | None
+    path: Path,
+    device: str,
+    precision: Precision,
+    batch_size: int | None,
+    threads: int | None,
+    sha256: str | None,
 ) -> tuple[Card, Network, str]:
-    """Card, network and device."""
+    """Card, network and device; of no other file than that of the hash, if one is given."""
     import torch
 
     from iqa_cli.networks.folding import fold_batchnorms
@@ -109,7 +117,7 @@ def _by_torch(
     chosen, dtype = choose_device(device), choose_precision(precision)
     if threads is not None:
         torch.set_num_threads(threads)
-    card, network = load_network(path)
+    card, network = load_network(path, sha256=sha256)
     return card, CropNetwork(fold_batchnorms(network), chosen, dtype, batch_size), str(chosen)
 
 
@@ -148,6 +156,7 @@ class Scorer:
         device: Where: "cpu", "cuda:0".
         precision: In which numbers: "fp32", "bf16" or "fp16".
         threads: Upper bound of decoding threads.
+        sha256: Of the file of the weight, in hex; None where it was not asked for.
 
     Attributes:
         card: As given.
@@ -156,7 +165,7 @@ class Scorer:
         calibration: From the pooled output to points.
         interval: From the score, and what else is known of a picture, to the bounds of the opinion; None
             where the card has none.
-        engine, device, precision: As given.
+        engine, device, precision, sha256: As given.
         decoders: Threads that decode ahead of the network.
 
     Raises:
@@ -172,6 +181,7 @@ class Scorer:
         device: str = "cpu",
         precision: str = "fp32",
         threads: int | None = None,
+        sha256: str | None = None,
     ) -> None:
         self.card = card
         self.name = card.name
@@ -181,6 +191,7 @@ class Scorer:
         self.engine = engine
         self.device = device
         self.precision = precision
+        self.sha256 = sha256
         self._network = network
         # On a CPU the network needs the cores: two pictures ahead are enough to never let it wait.
         self.decoders = min(threads or 64, os.cpu_count() or 1, 2 if device == "cpu" else 8)

@@ -49,7 +49,7 @@ def keys_of(
     """The keys of a group's scorers.
 
     Args:
-        group: As loaded.
+        group: As loaded, best `lazy`: what was hashed is then what scores.
         weights: The file of each, in the same order.
         mode, exif: As of `ScorerGroup.score_many`.
 
@@ -57,7 +57,9 @@ def keys_of(
         WeightsError: A file cannot be read any more.
     """
     return [
-        ScorerKey(scorer.name, _checksum(path), _policy(scorer), _settings(scorer, mode, exif))
+        ScorerKey(
+            scorer.name, scorer.sha256 or _checksum(path), _policy(scorer), _settings(scorer, mode, exif)
+        )
         for scorer, path in zip(group.scorers, weights, strict=True)
     ]
 

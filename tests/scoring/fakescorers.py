@@ -21,6 +21,7 @@ class FakeScorer:
     engine, device, precision = "torch", "cpu", "fp32"
     distortions: tuple[str, ...] = ()
     interval = None
+    sha256 = None
     decoders = 2
 
     def __init__(self, name: str = "fake", factor: float = 1.0, policy: SizePolicy | None = None) -> None:
