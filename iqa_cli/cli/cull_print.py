@@ -55,11 +55,11 @@ def _more(verdict: Verdict) -> dict[str, Any]:
 def _table(verdicts: Sequence[Verdict]) -> list[list[str]]:
     grouped = sorted(
         (verdict for verdict in verdicts if verdict.group is not None),
-        key=lambda verdict: (verdict.group, verdict.rank is None, verdict.rank),
+        key=lambda verdict: (verdict.group, verdict.rank),
     )
     rows: list[list[str]] = []
     for verdict in grouped:
-        if rows and verdict.rank in (1, None) and rows[-1][0] != str(verdict.group):
+        if rows and verdict.rank == 1:
             rows.append([""] * len(_HEADING))
         rows.append(_row(verdict))
     return rows
@@ -70,9 +70,9 @@ def _row(verdict: Verdict) -> list[str]:
     return [
         str(verdict.group),
         "keep" if verdict.keep else "",
-        "failed" if verdict.rank is None else f"{score:.2f}",
+        f"{score:.2f}",
         "" if margin is None else f"{margin:+.2f}",
         "" if needed is None else f"{needed:.2f}",
         "small" if verdict.small else {True: "yes", False: "no", None: ""}[verdict.sure],
-        verdict.path if verdict.rank is not None else f"{verdict.path}: {verdict.prediction.error}",
+        verdict.path,
     ]

@@ -85,11 +85,8 @@ def _verdicts(
         scenes = _scenes(paths, cull, options.threads, env)
         groups = dict(zip(paths, scenes.groups, strict=True))
         _tell_unreadable(scenes, paths, env)
-        if cull.groups_only:
-            members = Counter(groups.values())
-            records = [record for record in records if members[groups[record.path]] > 1]
         numbers = [groups[record.path] for record in records]
-        return choose(records, numbers, cull.keep), len(paths), code
+        return _chosen(records, numbers, cull), len(paths), code
     inputs = inputs_of(options, env)
     paths = list(inputs.paths)
     for line in inputs.notes():
@@ -113,7 +110,12 @@ def _verdicts(
     asked = replace(options, paths=given, recursive=False, null=False, files_from=None, leave_out=None)
     found = collect(asked, env)
     numbers = [groups[names[record.path]] for record in found.records]
-    return choose(found.records, numbers, cull.keep), total, found.exit_code or code
+    return _chosen(found.records, numbers, cull), total, found.exit_code or code
+
+
+def _chosen(records: Sequence[Prediction], groups: Sequence[int], cull: CullOptions) -> list[Verdict]:
+    verdicts = choose(records, groups, cull.keep)
+    return [verdict for verdict in verdicts if verdict.group is not None or not cull.groups_only]
 
 
 def _distinct(records: Iterable[Prediction], leave_out: str | None) -> list[Prediction]:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from iqa_cli.prediction import Prediction
@@ -42,15 +42,16 @@ class Verdict:
 
     Attributes:
         prediction: Its record.
-        group: Number of its group, from 1 in the order of first members; None where it is alone.
-        members: Pictures in the group; 1 where it is alone.
-        rank: Place in the group, from 1, the best; None without a score, and where it is alone.
+        group: Number of its group, from 1 in the order of first members; None where it is alone, as is what
+            has no score.
+        members: Pictures in the group, all of them with scores; 1 where it is alone.
+        rank: Place in the group, from 1, the best; None where it is alone.
         keep: Whether it is kept: the best of its group, one that is alone, one without a score.
         margin: Of the best its lead over the next that is not small, of others how far they are behind the
             best (negative; a small one may be ahead), in points; None where there is nothing to compare.
         uncertainty: What the margin has to exceed, in points; None where a score has no interval.
         sure: Whether it does; None where that is not known, and for what is small.
-        small: Whether it has less than half as many pixels as the largest of its group.
+        small: Whether it is known to have less than half as many pixels as the largest of its group.
     """
 
     prediction: Prediction
@@ -88,32 +89,27 @@ def choose(predictions: Sequence[Prediction], groups: Sequence[int], keep: Keep 
         keep: Whether those are kept, too, that are neither small nor surely worse than the best of their
             group; where that cannot be told for lack of intervals, they are.
     """
-    members = Counter(groups)
-    numbers: dict[int, int] = {}
-    for group in groups:
-        if members[group] > 1:
-            numbers.setdefault(group, len(numbers) + 1)
-    ranked: dict[int, list[int]] = {group: [] for group in numbers}
+    scored = [_score(prediction) is not None for prediction in predictions]
+    members = Counter(group for group, has in zip(groups, scored, strict=True) if has)
+    ranked: dict[int, list[int]] = {}
     for place, group in enumerate(groups):
-        if group in ranked and _score(predictions[place]) is not None:
-            ranked[group].append(place)
-    verdicts = [
-        Verdict(prediction, numbers.get(group), members[group])
-        for prediction, group in zip(predictions, groups, strict=True)
-    ]
-    for places in ranked.values():
+        if scored[place] and members[group] > 1:
+            ranked.setdefault(group, []).append(place)
+    verdicts = [Verdict(prediction, None, 1) for prediction in predictions]
+    for number, places in enumerate(ranked.values(), start=1):
         largest = max(_pixels(predictions[place]) for place in places)
-        small = {place for place in places if _pixels(predictions[place]) < SMALL * largest}
+        small = {place for place in places if 0 < _pixels(predictions[place]) < SMALL * largest}
         places.sort(key=lambda place: (place in small, *_order(predictions[place], place)))
         rivals = [predictions[place] for place in places if place not in small]
         for rank, place in enumerate(places, start=1):
-            verdicts[place] = _judged(verdicts[place], rank, rivals, place in small, keep)
+            verdict = Verdict(predictions[place], number, len(places), rank, small=place in small)
+            verdicts[place] = _judged(verdict, rivals, keep)
     return verdicts
 
 
-def _judged(verdict: Verdict, rank: int, rivals: Sequence[Prediction], small: bool, keep: Keep) -> Verdict:
+def _judged(verdict: Verdict, rivals: Sequence[Prediction], keep: Keep) -> Verdict:
     """The verdict on one of a group; `rivals` are those of it that are not small, the best first."""
-    own, is_best = verdict.prediction, rank == 1
+    own, small, is_best = verdict.prediction, verdict.small, verdict.rank == 1
     margin = uncertainty = None
     sure = None
     other = rivals[1] if is_best and len(rivals) > 1 else rivals[0]
@@ -125,7 +121,7 @@ def _judged(verdict: Verdict, rank: int, rivals: Sequence[Prediction], small: bo
             uncertainty = uncertainty_of(better, worse)
             sure = None if uncertainty is None else difference > uncertainty
     kept = is_best or (keep is Keep.close and not small and not sure)
-    return Verdict(own, verdict.group, verdict.members, rank, kept, margin, uncertainty, sure, small)
+    return replace(verdict, keep=kept, margin=margin, uncertainty=uncertainty, sure=sure)
 
 
 def _score(prediction: Prediction) -> float | None:

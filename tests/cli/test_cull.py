@@ -237,7 +237,8 @@ def test_stars_and_an_existing_sidecar_only_on_request(iqa: Iqa, scored: Path) -
     expected = {"dog.jpg.xmp": "5", "worse.jpg.xmp": "3", "small.jpg.xmp": "4", "palace.jpg.xmp": "2"}
     assert {path.name: rating_of(path.read_bytes()) for path in scored.rglob("*.xmp")} == expected
     assert b'darktable:operation="exposure"' in (scored / "dog.jpg.xmp").read_bytes()
-    for journal in sorted(Path().glob("iqa-cull-*.jsonl"), reverse=True):
+    journals = Path().glob("iqa-cull-*.jsonl")
+    for journal in sorted(journals, key=lambda path: path.stat().st_mtime_ns, reverse=True):
         assert iqa("cull", "--undo", journal).code == 0
     assert {path.name for path in scored.rglob("*.xmp")} == {"dog.jpg.xmp"}
     assert (scored / "dog.jpg.xmp").read_bytes() == DARKTABLE
@@ -263,6 +264,20 @@ def test_broken_pictures_are_told_and_left_alone(iqa: Iqa, shoot: Path) -> None:
     assert "\x1b" not in result.err
     assert broken.exists()
     assert "palace.jpg" in names(Path("picks"))
+
+
+def test_a_picture_that_could_not_be_scored_is_in_no_scene(iqa: Iqa, scored: Path) -> None:
+    """Though its thumbnail looks like others: too large for --max-pixels, say."""
+    text = Path("scores.csv").read_text()
+    Path("scores.csv").write_text(text.replace("shoot/worse.jpg,74,m,70,77", "shoot/worse.jpg,,m,,"))
+    rows = rows_of(iqa("cull", "--scores", "scores.csv", "--format", "jsonl").out)
+    found = {name: (row["group"], row["members"], row["keep"]) for name, row in rows.items()}
+    assert found == {
+        "dog.jpg": (1, 2, True), "small.jpg": (1, 2, False), "worse.jpg": (None, 1, True),
+        "palace.jpg": (None, 1, True),
+    }  # fmt: skip
+    grouped = rows_of(iqa("cull", "--scores", "scores.csv", "--groups-only", "--format", "jsonl").out)
+    assert set(grouped) == {"dog.jpg", "small.jpg"}
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,9 @@ from iqa_cli.prediction import Prediction
 
 def record(path: str, score: float | None, half: float | None = None, side: int = 100) -> Prediction:
     """A record with an interval of `half` points on either side."""
-    bounds = {} if half is None or score is None else {"low": score - half, "high": score + half}
-    return Prediction(
-        path, score, None if score is not None else "broken", "m", width=side, height=side, **bounds
-    )
+    low, high = (None, None) if half is None or score is None else (score - half, score + half)
+    error = None if score is not None else "broken"
+    return Prediction(path, score, error, "m", low=low, high=high, width=side, height=side)
 
 
 def test_best_margin_and_whether_it_is_sure() -> None:
@@ -63,10 +62,22 @@ def test_of_equal_scores_the_larger_picture_is_kept_then_the_earlier() -> None:
     assert [verdict.rank for verdict in choose(pictures, [0, 0, 0])] == [3, 1, 2]
 
 
-def test_a_picture_without_a_score_is_never_the_best_and_never_dropped() -> None:
-    pictures = [record("broken", None), record("a", 20), record("nan", math.nan)]
+def test_a_picture_whose_size_is_not_known_is_not_small() -> None:
+    pictures = [record("unknown", 90, side=0), record("large", 60), record("reduced", 95, side=70)]
     verdicts = choose(pictures, [0, 0, 0])
-    assert [verdict.rank for verdict in verdicts] == [None, 1, None]
-    assert [verdict.keep for verdict in verdicts] == [True, True, True]
-    assert verdicts[1].margin is None
+    assert [verdict.small for verdict in verdicts] == [False, False, True]
+    assert [verdict.rank for verdict in verdicts] == [1, 2, 3]
+
+
+def test_a_picture_without_a_score_belongs_to_no_group_and_is_never_dropped() -> None:
+    pictures = [record("broken", None), record("a", 20), record("nan", math.nan), record("b", 30)]
+    verdicts = choose(pictures, [0, 0, 0, 0])
+    assert [verdict.group for verdict in verdicts] == [None, 1, None, 1]
+    assert [verdict.members for verdict in verdicts] == [1, 2, 1, 2]
+    assert [verdict.rank for verdict in verdicts] == [None, 2, None, 1]
+    assert [verdict.keep for verdict in verdicts] == [True, False, True, True]
+    # What is left of a group is alone.
+    left = choose([*pictures[:3], record("c", 40), record("d", 50)], [0, 0, 0, 1, 1])
+    assert [verdict.group for verdict in left] == [None, None, None, 1, 1]
+    assert all(verdict.keep and verdict.rank is None for verdict in left[:3])
     assert choose([], []) == []
