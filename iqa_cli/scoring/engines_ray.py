@@ -23,7 +23,7 @@ from iqa_cli import __version__
 from iqa_cli.errors import ExitCode, IqaError, UsageError
 from iqa_cli.onnxfile import is_exported, read_graph
 from iqa_cli.prediction import Prediction
-from iqa_cli.scoring.raycluster import connected, core_kept_quiet
+from iqa_cli.scoring.raycluster import connected, core_kept_quiet, refuse_what_fits_nowhere
 from iqa_cli.scoring.remote import RemotePicture, is_remote
 from iqa_cli.tensorfile import read_file
 from iqa_cli.text import one_line
@@ -126,15 +126,21 @@ def score_by_ray(
         load: Options of `load_many`; `threads` is the CPUs of an actor, 1 if it is not given.
 
     Raises:
-        UsageError: Ray is not installed, or there is no such cluster.
+        UsageError: Ray is not installed, there is no such cluster, or none of its nodes is large enough.
         WeightsError: A weight is damaged.
         IqaError: While iterating: the workers cannot score, or the cluster cannot go on.
     """
     load["threads"] = load.get("threads") or 1
     contents = [_content(path) for path in weights]
     ray, started = connected(address, sum(map(len, contents)), workers and workers * load["threads"])
-    shipped = [(path.name, ray.put(content)) for path, content in zip(weights, contents, strict=True)]
     gpus = 1 if str(load.get("device")).startswith("cuda") else 0
+    try:
+        refuse_what_fits_nowhere(ray, load["threads"], gpus)
+    except UsageError:
+        if started:
+            ray.shutdown()
+        raise
+    shipped = [(path.name, ray.put(content)) for path, content in zip(weights, contents, strict=True)]
     if workers is None:
         there = ray.cluster_resources()
         workers = int(there.get("GPU", 0)) if gpus else int(there.get("CPU", 1)) // load["threads"]
@@ -196,12 +202,16 @@ class _Run:
 
     def _one_by_one(self, block: Any) -> Iterator[Prediction]:
         """What is known of a block of which workers died: the picture that kills them is one row."""
+        weights, load, *others = self._arguments
+        if self._needs["num_gpus"]:
+            # Nor a GPU: Ray hides them all from it.
+            load = {**load, "device": "cpu"}
         worker = None
         for number in range(len(block)):
             alone = block.slice(number, 1)
             for _ in range(_RETRIES):
                 # It takes no CPU of its own: those of the cluster are all in use.
-                worker = worker or self._ray.remote(num_cpus=0)(self._actor).remote(*self._arguments)
+                worker = worker or self._ray.remote(num_cpus=0)(self._actor).remote(weights, load, *others)
                 try:
                     found = self._ray.get(worker.__call__.remote(alone.to_pydict()))
                 except self._ray.exceptions.RayActorError:

@@ -66,6 +66,31 @@ def connected(address: str | None, size: int, cpus: int | None) -> tuple[Any, bo
     return ray, started
 
 
+def refuse_what_fits_nowhere(ray: Any, cpus: int, gpus: int) -> None:
+    """Refuse workers for which no node of the cluster is large enough: Ray would wait for one for ever, and
+    say nothing.
+
+    Args:
+        ray: In touch with the cluster.
+        cpus, gpus: Of a worker.
+
+    Raises:
+        UsageError: No node has so many.
+    """
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    fitting = [int(node.get("CPU", 0)) for node in nodes if node.get("GPU", 0) >= gpus]
+    if gpus and not fitting:
+        raise UsageError("no node of the cluster has a GPU", hint="leave --device out, or give --device cpu")
+    most = max(fitting, default=0)
+    if most < cpus:
+        needs = "1 CPU" if cpus == 1 else f"{cpus} CPUs"
+        kind = "a node with a GPU" if gpus else "a node"
+        raise UsageError(
+            f"a worker of {needs} fits nowhere in the cluster: the most that {kind} has is {most}",
+            hint=f"give --threads {most}" if most else "nodes that an autoscaler would add are not counted",
+        )
+
+
 @contextlib.contextmanager
 def core_kept_quiet() -> Iterator[None]:
     """Within it, nothing reaches the descriptor of stderr: where an actor is started, the core of Ray writes

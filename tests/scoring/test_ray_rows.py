@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +32,27 @@ class StandIn:
 
         class RayActorError(RayError): ...
 
-    def __init__(self, lost: set[int], failure: Exception | None = None) -> None:
+    def __init__(
+        self,
+        lost: set[int],
+        failure: Exception | None = None,
+        nodes: Sequence[dict[str, float]] = ({"CPU": 2.0, "GPU": 1.0},),
+    ) -> None:
         self.data = self
         self.ended = False
         self._lost = lost
         self._failure = failure
+        self._nodes = nodes
 
     def put(self, content: bytes) -> bytes:
         return content
 
     def cluster_resources(self) -> dict[str, float]:
-        return {"CPU": 2.0}
+        return {name: sum(node.get(name, 0) for node in self._nodes) for name in ("CPU", "GPU")}
+
+    def nodes(self) -> list[dict[str, Any]]:
+        gone: dict[str, Any] = {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}}
+        return [gone, *({"Alive": True, "Resources": node} for node in self._nodes)]
 
     def ActorPoolStrategy(self, **_: Any) -> None: ...
 
@@ -64,6 +74,7 @@ class StandIn:
 
     def remote(self, *, num_cpus: int) -> Any:
         assert num_cpus == 0
+        kind = type(self._actor)
         made = self._actor
 
         class Call:
@@ -75,7 +86,9 @@ class StandIn:
             __call__ = Call()
 
             @classmethod
-            def remote(cls, *_: Any) -> Worker:
+            def remote(cls, *arguments: Any) -> Worker:
+                nonlocal made
+                made = kind(*arguments)
                 return cls()
 
         return lambda _: Worker
@@ -94,6 +107,18 @@ class MeanActor(ScoringActor):
 
     def _load(self, weights: Any, load: dict[str, Any]) -> Any:
         return group_of(FakeScorer())
+
+
+class NeedingItsGpu(MeanActor):
+    """The first one, which is of the cluster's pool, is given a GPU, and no other one."""
+
+    pool: list[ScoringActor]
+
+    def _load(self, weights: Any, load: dict[str, Any]) -> Any:
+        self.pool.append(self)
+        if load["device"] == "cuda" and self.pool[0] is not self:
+            raise UsageError("there is no CUDA GPU")
+        return super()._load(weights, load)
 
 
 class Refusing(ScoringActor):
@@ -140,6 +165,43 @@ def test_a_picture_that_kills_every_worker_is_one_row(
     assert [(record.path, record.error) for record in failed] == [(deadly, "every worker that opens it dies")]
     assert failed[0].errors == {failed[0].model: failed[0].error}
     assert failed[0].model == "mfenet"
+
+
+def test_what_is_scored_one_by_one_needs_no_gpu(
+    monkeypatch: pytest.MonkeyPatch, paths: list[str], weight: Path
+) -> None:
+    stand_in(monkeypatch, {0})
+    monkeypatch.setattr(NeedingItsGpu, "pool", [], raising=False)
+    wanted = list(group_of(FakeScorer()).score_many(paths))
+    assert list(score_by_ray(paths, [weight], actor=NeedingItsGpu, device="cuda")) == wanted
+
+
+@pytest.mark.parametrize(
+    ("nodes", "asked", "said"),
+    [
+        ([{"CPU": 2.0}, {"CPU": 4.0}], {"threads": 5}, "the most that a node has is 4"),
+        ([{"CPU": 2.0}, {"CPU": 4.0}], {"threads": 1, "device": "cuda"}, "no node of the cluster has a GPU"),
+        ([{"CPU": 8.0}, {"CPU": 2.0, "GPU": 1.0}], {"threads": 4, "device": "cuda"}, "with a GPU has is 2"),
+        ([{"memory": 1.0}], {}, "the most that a node has is 0"),
+    ],
+)
+def test_workers_for_which_no_node_is_large_enough_are_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+    paths: list[str],
+    weight: Path,
+    nodes: list[dict[str, float]],
+    asked: dict[str, Any],
+    said: str,
+) -> None:
+    ray = stand_in(monkeypatch, set(), nodes=nodes)
+    with pytest.raises(UsageError, match=said):
+        score_by_ray(paths, [weight], actor=MeanActor, **asked)
+    assert ray.ended
+
+
+def test_the_largest_node_is_enough(monkeypatch: pytest.MonkeyPatch, paths: list[str], weight: Path) -> None:
+    stand_in(monkeypatch, set(), nodes=[{"CPU": 2.0}, {"CPU": 4.0}])
+    assert len(list(score_by_ray(paths, [weight], actor=MeanActor, threads=4))) == len(paths)
 
 
 def test_what_a_worker_cannot_do_is_one_error(
