@@ -82,6 +82,6 @@ def test_a_training_goes_on_from_a_weight_without_it(network: nn.Module, tmp_pat
 
 
 def test_a_network_that_says_nothing_ships_whole() -> None:
-    network = build("mfenet", {"van": "tiny", "dan": "none"})
+    network = build("vcrnet", {"restoration": "tiny", "backbone": "tiny"})
     assert unshipped_of(network) == set()
     assert set(shipped_state(network)) == set(network.state_dict())

@@ -33,11 +33,13 @@ class Entry:
         options: Fields of `RunOptions` that name a start.
         further: Fields that say more of one of these.
         module: Where its class `Starts`, a `Beginning`, is.
+        exchanges: Whether `--backbone` may take the place of the one that `--start` brings.
     """
 
     options: tuple[str, ...]
     further: tuple[str, ...]
     module: str
+    exchanges: bool = False
 
 
 STARTS: dict[str, Entry] = {
@@ -45,6 +47,7 @@ STARTS: dict[str, Entry] = {
         ("qen", "resnet50", "dan", "backbone"),
         ("qen_pristine", "dan_pristine"),
         "iqa_cli.training.beginning_mfenet",
+        exchanges=True,
     ),
     "vcrnet": Entry(
         ("backbone", "restoration"), ("restoration_pristine",), "iqa_cli.training.beginning_vcrnet"
@@ -129,23 +132,16 @@ def beginning(network: str) -> Beginning:
     return starts
 
 
-def refuse_second_backbone(run: RunOptions) -> None:
-    """See that a finished weight does not bring the backbone that another start would bring too.
-
-    Raises:
-        UsageError: It does.
-    """
-    if run.start and run.backbone:
-        raise UsageError("--start holds a backbone already; leave --backbone out")
-
-
 def refuse_foreign(network: str, run: RunOptions) -> None:
-    """See that no option is given that starts a branch of another network.
+    """See that no option is given that starts a branch of another network, or a branch that another start
+    brings.
 
     Raises:
         UsageError: One is.
     """
     entry = STARTS.get(network)
+    if run.start and run.backbone and entry and not entry.exchanges:
+        raise UsageError("--start holds a backbone already; leave --backbone out")
     own = (*entry.options, *entry.further) if entry else ()
     for other in STARTS.values():
         for key in (*other.options, *other.further):

@@ -7,7 +7,7 @@ from typing import Any
 
 from iqa_cli.errors import UsageError
 from iqa_cli.networks.qfm_config import QFMIQMConfig
-from iqa_cli.training.beginning import Parts, Seen, refuse_second_backbone
+from iqa_cli.training.beginning import Parts, Seen
 from iqa_cli.training.beginning_backbone import BackboneBeginning, fill, fixed_fields
 from iqa_cli.training.options import RunOptions
 
@@ -20,7 +20,6 @@ class Starts(BackboneBeginning):
 
     def check(self, run: RunOptions, config: Any, net: dict[str, Any]) -> None:
         super().check(run, config, net)
-        refuse_second_backbone(run)
         if run.teacher and not config.distillation_weight:
             raise UsageError(
                 "--teacher: the loss against its scores is turned off (distillation_weight=0)",

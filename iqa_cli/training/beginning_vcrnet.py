@@ -8,7 +8,7 @@ from typing import Any
 
 from iqa_cli.errors import UsageError
 from iqa_cli.text import one_line
-from iqa_cli.training.beginning import Beginning, Parts, Seen, refuse_second_backbone
+from iqa_cli.training.beginning import Beginning, Parts, Seen
 from iqa_cli.training.options import RunOptions
 from iqa_cli.training.provenance import TEACHER, check_pristine, made_start, package_start
 from iqa_cli.training.starts import file_sha256
@@ -38,7 +38,6 @@ class Starts(Beginning):
         return found
 
     def check(self, run: RunOptions, config: Any, net: dict[str, Any]) -> None:
-        refuse_second_backbone(run)
         if run.backbone is not None and config.backbone != run.backbone:
             raise UsageError(
                 f"--net backbone={config.backbone} contradicts --backbone {run.backbone}",

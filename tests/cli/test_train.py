@@ -188,7 +188,7 @@ def test_a_share_is_held_out_where_there_is_no_part_to_choose_on(
     counts = [entry["images"] for entry in card["training"] if "images" in entry]
     assert sum(counts) == 22
     assert counts[1] in (5, 6)
-    assert "ended after 2 steps" in card["notes"][0]
+    assert "stopped early, after 2 steps" in card["notes"][0]
     # The dry run did not choose an epoch, and the same command goes on from where it ended.
     assert not (tmp_path / "run" / "best.pt").exists()
     assert torch.load(tmp_path / "run" / "last.pt", weights_only=True)["step"] == 2

@@ -34,7 +34,6 @@ def _config(network: str, flags: dict[str, Any], net: dict[str, Any] | None = No
     ("network", "flags", "message", "takers"),
     [
         ("mfenet", {"restoration": "r"}, "--restoration: a mfenet has no such start", "vcrnet"),
-        ("mfenet", {"backbone": "lite0"}, "--backbone: a mfenet", "vcrnet and qfm-iqm"),
         ("vcrnet", {"qen": "q"}, "--qen: a vcrnet", "mfenet"),
         ("qfm-iqm", {"resnet50": "r"}, "--resnet50: a qfm-iqm", "mfenet"),
         ("qfm-iqm", {"dan": "d", "dan_pristine": "p"}, "--dan: a qfm-iqm", "mfenet"),
