@@ -23,8 +23,8 @@ from iqa_cli.training.starts import INT8_STRIDES, file_sha256, load_resnet50_int
 from iqa_cli.weights import CARD_KEY, read_card
 
 _INT8 = ".npz"
-#: What timm's names stand behind in the weights of networks that have such a backbone.
-_PREFIXES = ("encoder.backbone.net.", "qen.net.")
+#: Networks that have such a backbone -> what timm's names stand behind in their weights.
+_PREFIXES = {"qfm-iqm": "encoder.backbone.net.", "mfenet": "qen.net."}
 #: Fields of a config that say which backbone it is, and what they are where a config has no such field.
 _FIELDS = {"backbone": "", "normalisation": "half", "conv_strides": "torch"}
 
@@ -47,10 +47,10 @@ def network_fields(name_or_path: str | Path) -> dict[str, Any]:
     if name.endswith(_INT8):
         return {"backbone": "resnet50", "normalisation": "imagenet", "conv_strides": INT8_STRIDES}
     if is_finished(name):
-        config = read_card(Path(name)).config
-        if not config.get("backbone") or config["backbone"] == "lite0":
+        card = read_card(Path(name))
+        if card.network not in _PREFIXES or not card.config.get("backbone"):
             raise WeightsError(f"{one_line(name)}: has no backbone of timm's that could be taken over")
-        return {key: config.get(key, default) for key, default in _FIELDS.items()}
+        return {key: card.config.get(key, default) for key, default in _FIELDS.items()}
     return {}
 
 
@@ -109,7 +109,7 @@ def load_backbone(backbone: Backbone, config: Any, name_or_path: str | Path) -> 
 
 def _own_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of a backbone under timm's names, of a finished weight or as they are."""
-    for prefix in _PREFIXES:
+    for prefix in _PREFIXES.values():
         inside = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
         if inside:
             return inside

@@ -159,6 +159,17 @@ def test_an_mfenet_takes_the_backbone_of_a_finished_weight_as_its_quality_branch
     assert "all but qen" in points[0]["branch"]
 
 
+@pytest.mark.parametrize(("network", "net"), [("vcrnet", VCRNET), ("mfenet", ["--net", "dan=none"])])
+def test_a_finished_weight_without_a_backbone_of_timm_s_is_no_start(
+    train_network: TrainNetwork, network: str, net: list[str]
+) -> None:
+    made = train_network(network, *net, *(["--net", "van=tiny"] if network == "mfenet" else []), "-o", "made")
+    assert made.code == 0, made.err
+    refused = train_network("mfenet", "--net", "dan=none", "--backbone", f"made/{network}.safetensors")
+    assert refused.code == ExitCode.NOT_AVAILABLE
+    assert "has no backbone of timm's that could be taken over" in refused.err
+
+
 def test_splits_share_what_the_teacher_says(
     iqa: Iqa, train_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
