@@ -52,7 +52,7 @@ def run_cull(options: ScoreOptions, cull: CullOptions, env: Environment) -> Exit
         return carry_out_plan(plan, cull, env)
     if options.format_for(env) is Format.parquet:
         raise UsageError("these rows are not written as Parquet", hint="as csv, json or jsonl")
-    read = (("list", options.files_from), ("store", options.store), ("file of scores", cull.scores))
+    read = options.files_read(cull.scores)
     check_output(options.output, read)
     check_output(cull.plan, (*read, ("file of -o", options.output)))
     verdicts, total, code = _verdicts(options, cull, env)

@@ -130,7 +130,7 @@ def rank(
         raise UsageError("--top and --bottom exclude each other")
     few = Share.parse(top, "--top") if top is not None else None
     few = Share.parse(bottom, "--bottom") if bottom is not None else few
-    check_output(output, (("list", files_from), ("store", store), ("file of scores", scores)))
+    check_output(output, options.files_read(scores))
     found = collect(options, env, scores)
     ranked = standings(found.records, found.card)
     chosen = worst_first(ranked) if bottom is not None else best_first(ranked)

@@ -49,8 +49,7 @@ def run_report(options: ScoreOptions, page: ReportOptions, env: Environment) -> 
 
     if options.output in (None, "", "-"):
         raise UsageError("the page needs a place", hint="-o report.html")
-    read = (("list", options.files_from), ("store", options.store), ("file of scores", page.scores))
-    check_output(options.output, read)
+    check_output(options.output, options.files_read(page.scores))
     place = Path(str(options.output))
     folder = PreviewFolder(place)  # what stands in the way of it is told before hours of scoring
     # Nor are the small pictures of an earlier page scored, where it lies in the folder itself.

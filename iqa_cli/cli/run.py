@@ -96,6 +96,14 @@ class ScoreOptions:
         """Whether a row is written as soon as it is known."""
         return self.sort is Sort.input and self.top is None and self.bottom is None
 
+    def files_read(self, scores: str | None = None) -> tuple[tuple[str, str | None], ...]:
+        """What no output may replace, as `check_output` takes it.
+
+        Args:
+            scores: File of scores that is read instead of pictures.
+        """
+        return (("list", self.files_from), ("store", self.store), ("file of scores", scores))
+
     def format_for(self, env: Environment) -> Format:
         """The format of the rows."""
         return format_for(self.format, self.output, env)
@@ -109,8 +117,7 @@ def run_score(options: ScoreOptions, env: Environment) -> ExitCode:
         KeyboardInterrupt: Interrupted before the first row could have been written.
     """
     inputs = inputs_of(options, env)
-    read = (("list", options.files_from), ("store", options.store))
-    check_output(options.output, read)
+    check_output(options.output, options.files_read())
     tally = Tally(options.fail_below)
     try:
         with scoring(options, env, inputs) as (cards, predictions, progress):

@@ -48,7 +48,7 @@ def run_watch(watch: WatchOptions, options: ScoreOptions, env: Environment) -> E
     """
     for folder in watch.folders:
         _check(folder)
-    check_output(options.output, [("store", options.store)])
+    check_output(options.output, options.files_read())
     rows, tally, stamps = Rows(env, options.output), Tally(), deque[Stamp]()
     if rows.strange:
         said = "1 line is no row" if rows.strange == 1 else f"{rows.strange:,} lines are no rows"
