@@ -48,6 +48,8 @@ class TrainConfig:
         rank_margin: Margin of the ranking loss per level of distortion, in MOS (0 to 1).
         ranked: Types of distortion of the copies: "loss" for those that only ever take quality away, "all"
             for every type; one that may be welcome has to keep half the margin.
+        ladders: The copies come in twos, of one crop and type at two levels, and the stronger has to score
+            below the milder; see `CropSampler`.
         rank_from: Least MOS of a picture whose crop is distorted; what is bad already need not get worse.
         correlation_weight: Weight of 1 - PLCC over the undistorted crops of a step, database by database; see
             `correlation_loss`.
@@ -89,6 +91,7 @@ class TrainConfig:
     rank_weight: float = number(0.5, at_least=0)
     rank_margin: float = number(0.04, at_least=0, at_most=1)
     ranked: Literal["loss", "all"] = "loss"
+    ladders: bool = False
     rank_from: float = number(0.5, at_least=0, at_most=1)
     correlation_weight: float = number(0.0, at_least=0)
     soft_share: float = number(0.0, at_least=0, at_most=1)

@@ -103,6 +103,8 @@ class CropSampler:
         ranks: Number of these processes; they divide `batch` and `distorted` among them.
         sizes: Sides of the crops instead of `size`: each step has one of them, see `side_of_step`.
         types: Types of distortion that the copies are drawn from.
+        ladders: Whether the copies come in twos, of one crop and type at two levels: the milder is compared
+            with the crop, the stronger with the milder. Of an odd number the last comes alone.
     """
 
     def __init__(
@@ -121,11 +123,12 @@ class CropSampler:
         ranks: int = 1,
         sizes: Sequence[int] = (),
         types: Sequence[str] = RANKED,
+        ladders: bool = False,
     ) -> None:
         self.images, self.sizes, self.batch = images, tuple(sizes) or (size,), batch
         self.distorted = share_of(distorted, rank, ranks)
         self.seed, self.eligible, self.replace, self.reduced = seed, eligible, replace, reduced
-        self.types = tuple(types)
+        self.types, self.ladders = tuple(types), ladders
         self.order = order or Shuffled(len(images), batch, seed, crops_per_image, rank, ranks)
         self._further_seed = (rank,) if ranks > 1 else ()
 
@@ -160,21 +163,38 @@ class CropSampler:
         share = [1.0] * len(chosen)
         candidates = [p for p, i in enumerate(chosen) if self.eligible is None or self.eligible[i]]
         rng.shuffle(candidates)
-        for position in candidates[: self.distorted]:
-            strength = int(rng.integers(1, LEVELS + 1))
+        copies = 0
+        for position in candidates:
+            if copies == self.distorted:
+                break
+            rungs = self._rungs(rng, self.distorted - copies)
             name = self.types[rng.integers(len(self.types))]
-            copy = distort(crops[position], name, strength, rng)
+            # Rungs of a ladder differ in their level alone, not in what is random of the distortion.
+            noise = int(rng.integers(2**63)) if self.ladders else rng
+            made = [distort(crops[position], name, rung, np.random.default_rng(noise)) for rung in rungs]
             if self.replace:
-                crops[position], level[position] = copy, strength
-            else:
+                crops[position], level[position] = made[-1], rungs[-1]
+                copies += 1
+                continue
+            better = position
+            for before, rung, copy in zip((0, *rungs), rungs, made, strict=False):
                 crops.append(copy)
                 index.append(chosen[position])
-                level.append(strength)
-                pair.append(position)
-                share.append(1.0 if name in RANKED else FURTHER_SHARE)
+                level.append(rung)
+                pair.append(better)
+                share.append((1.0 if name in RANKED else FURTHER_SHARE) * (rung - before) / rung)
+                better = len(crops) - 1
+            copies += len(rungs)
         rgb = to_tensor(np.stack(crops))
         seconds = time.monotonic() - began
         return Batch(rgb, np.array(index), np.array(level), np.array(pair), seconds, np.array(share))
+
+    def _rungs(self, rng: np.random.Generator, left: int) -> list[int]:
+        """Levels of the next copies of one crop, the mildest first."""
+        count = min(2, left) if self.ladders else 1
+        if count == 1:
+            return [int(rng.integers(1, LEVELS + 1))]
+        return sorted(int(level) for level in rng.choice(LEVELS, count, replace=False) + 1)
 
     def _crop(self, image: Image, size: int, rng: np.random.Generator) -> Image:
         if self.reduced and rng.random() < self.reduced:

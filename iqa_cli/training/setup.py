@@ -77,6 +77,7 @@ def sampler_of(
         ranks=team.size,
         sizes=config.sizes,
         types=RANKED if config.ranked == "loss" else tuple(DISTORTIONS),
+        ladders=config.ladders,
     )
 
 

@@ -86,6 +86,35 @@ def test_a_copy_that_may_be_welcome_keeps_half_the_margin(dog: np.ndarray) -> No
     assert lost == pytest.approx(0.04 * 0.5 * float(batch.level[4:].mean())), "scores that are all the same"
 
 
+def test_the_copies_of_a_ladder_are_of_one_crop_and_type_and_the_stronger_must_score_below(
+    dog: np.ndarray,
+) -> None:
+    images = [dog, dog[::-1], dog[:, ::-1], dog // 2]
+    batch = CropSampler(images, 64, 4, 3, types=["gaussian_blur"], ladders=True).at(0)
+    assert batch.share is not None
+    mild, strong, alone = 4, 5, 6
+    original = batch.pair[mild]
+    assert batch.pair[strong] == mild
+    assert batch.pair[alone] < 4
+    assert batch.pair[alone] != original
+    assert batch.index[mild] == batch.index[strong] == batch.index[original]
+    assert batch.level[mild] < batch.level[strong]
+    difference = (batch.rgb[[mild, strong]] - batch.rgb[original]).abs().mean((1, 2, 3))
+    assert difference[0] < difference[1]
+    config = TrainConfig(precision="fp32", rank_weight=1.0, rank_margin=0.04)
+    flat = StepLosses(config, Flat(), torch.full((4,), 0.5), torch.float32)
+    # From the crop to the milder one, from there to the stronger one, and the one that is alone.
+    steps = batch.level[mild], batch.level[strong] - batch.level[mild], batch.level[alone]
+    assert float(flat(batch)[2].detach()) == pytest.approx(0.04 * sum(steps) / 3)
+
+
+def test_what_is_random_of_a_ladder_is_the_same_on_each_rung(dog: np.ndarray) -> None:
+    grey = np.full_like(dog, 128)
+    batch = CropSampler([grey] * 4, 64, 4, 2, types=["white_noise"], ladders=True).at(0)
+    mild, strong = (batch.rgb[row].flatten() - 128 / 255 for row in (4, 5))
+    assert torch.corrcoef(torch.stack([mild, strong]))[0, 1] > 0.99
+
+
 def test_a_run_may_rank_every_type() -> None:
     record = ImageRecord(Path("dog.jpg"), "dog.jpg", mos=0.7, raw=0.7, group="dog")
     cases: list[tuple[Literal["loss", "all"], set[str]]] = [("loss", set(RANKED)), ("all", set(DISTORTIONS))]
