@@ -122,7 +122,7 @@ class Tally:
         return ExitCode.BELOW_THRESHOLD if self.below else ExitCode.OK
 
 
-def tell(env: Environment, inputs: Inputs, tally: Tally, *, few: bool = False) -> None:
+def tell(env: Environment, inputs: Inputs, tally: Tally, *, few: bool = False, stored: bool = False) -> None:
     """What a person should know beside the rows: on stderr, errors also with -q.
 
     Args:
@@ -130,6 +130,7 @@ def tell(env: Environment, inputs: Inputs, tally: Tally, *, few: bool = False) -
         inputs: Read to their end.
         tally: Of all records; learns of the folders that could not be listed.
         few: Only some rows are shown, so that this is the only place to tell of the failed ones.
+        stored: A store keeps what is done.
     """
     tally.unreadable = len(inputs.unreadable)
     for line in inputs.notes():
@@ -155,4 +156,5 @@ def tell(env: Environment, inputs: Inputs, tally: Tally, *, few: bool = False) -
         scored = count(tally.scored, "picture")
         env.note(f"{tally.below:,} of {scored} scored below {tally.fail_below:g}")
     if tally.interrupted:
-        env.note(f"interrupted; {count(tally.scored + tally.failed, 'picture')} done")
+        on = "; the store keeps them, and the same command goes on" if stored else ""
+        env.note(f"interrupted; {count(tally.scored + tally.failed, 'picture')} done{on}")

@@ -100,7 +100,7 @@ def _scored(options: ScoreOptions, env: Environment) -> Collected:
             tally.interrupted = True
             if not records:
                 raise
-    tell(env, inputs, tally)
+    tell(env, inputs, tally, stored=options.store is not None)
     code = tally.exit_code(strict_inputs=False, exit_zero=False)
     return Collected(records, cards[0], tally.interrupted, code)
 

@@ -61,7 +61,8 @@ class Progress:
         else:
             text = f"{self._done:,} of {count(self._total, 'picture')}"
         if self._done and seconds > 0:
-            text += f", {self._done / seconds:.1f} a second"
+            rate = self._done / seconds
+            text += f", {rate:.1f} a second" if rate >= 1 else f", {1 / rate:.1f} s each"
             if self._total is not None and self._done < self._total:
                 text += f", {_clock(seconds / self._done * (self._total - self._done))} left"
         return text

@@ -125,7 +125,8 @@ def run_score(options: ScoreOptions, env: Environment) -> ExitCode:
     except BrokenPipeError:
         # The reader has seen enough, as in `iqa score ... | head`.
         pass
-    tell(env, inputs, tally, few=options.top is not None or options.bottom is not None)
+    few = options.top is not None or options.bottom is not None
+    tell(env, inputs, tally, few=few, stored=options.store is not None)
     return tally.exit_code(strict_inputs=options.strict_inputs, exit_zero=options.exit_zero)
 
 

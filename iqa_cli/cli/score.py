@@ -33,8 +33,10 @@ from iqa_cli.cli.run import ScoreOptions, run_score
 from iqa_cli.cli.sinks import COLUMNS
 from iqa_cli.images.policy import SizePolicy
 
+# Of the shipped weights; their shares of the looks differ a little.
+_SHIPPED = SizePolicy(crop=288)
 _POLICY = "\n".join(
-    textwrap.fill(line, 74, initial_indent="- ", subsequent_indent="  ") for line in SizePolicy().describe()
+    textwrap.fill(line, 74, initial_indent="- ", subsequent_indent="  ") for line in _SHIPPED.describe()
 )
 
 _HELP = f"""\b
@@ -56,7 +58,8 @@ a weight has none, and with --native and --fast.
 In the table, 'above 70 %' means that people's scores of 70 % of the pictures
 that the weight was trained on are lower (given from 1 to 99 %).
 
-What is looked at (this is the default; the card of a weight has its own):
+What is looked at (sizes of the shipped weights; 'iqa models show NAME' has
+the sizes and shares of any weight):
 {_POLICY}
 
 Rows of csv, tsv (without a header), json and jsonl have the fields

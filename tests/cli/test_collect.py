@@ -124,7 +124,12 @@ def test_an_interrupt_keeps_what_is_done(iqa: Iqa, folder: Path, monkeypatch: py
     env = world()
     found = collect(HERE, env)
     assert (len(found.records), found.interrupted, found.exit_code) == (1, True, ExitCode.INTERRUPTED)
-    assert "interrupted; 1 picture done" in said(env)
+    assert "interrupted; 1 picture done\n" in said(env)
+    # With a store it is said that nothing is lost, also by `iqa score`.
+    collect(replace(HERE, store="s.db"), env := world())
+    kept = "interrupted; 1 picture done; the store keeps them, and the same command goes on\n"
+    assert kept in said(env)
+    assert kept in iqa("score", "-r", ".", "--store", "s.db").err
 
 
 def read(content: bytes) -> list[Prediction]:

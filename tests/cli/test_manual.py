@@ -6,13 +6,16 @@ import difflib
 import re
 import shutil
 import subprocess
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 from rich.text import Text
 
-from iqa_cli.cli import manual
+from iqa_cli.cli import manual, score
 from iqa_cli.cli.app import COMMANDS, LazyCommand
+from iqa_cli.finding import list_weights, weight_name
+from iqa_cli.weights import find_several
 from tests.cli.conftest import Iqa
 
 
@@ -20,6 +23,16 @@ def test_the_page_of_commands_is_up_to_date() -> None:
     written, made = manual.PAGE.read_text().splitlines(), manual.markdown().splitlines()
     changes = list(difflib.unified_diff(written, made, "docs/commands.md", "the commands", lineterm="", n=0))
     assert not changes, f"run {manual.COMMAND}:\n" + "\n".join(changes[:20])
+
+
+def test_the_help_tells_the_sizes_of_the_shipped_weights() -> None:
+    # It told those of a new weight, crops of 224 pixels, which no shipped one has.
+    cards = [card for _, card in find_several([weight_name(path) for path in list_weights()])]
+    assert len(cards) >= 4
+    sizes = attrgetter(
+        "crop", "near_side", "reduced_side", "native_crops", "min_side", "kernel", "backgrounds"
+    )
+    assert {sizes(card.policy()) for card in cards} == {sizes(score._SHIPPED)}
 
 
 def test_nothing_of_a_help_text_is_taken_for_markup(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import pytest
+
+from iqa_cli.cli import progress as pictures
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.run_progress import run_progress
 
@@ -41,3 +44,22 @@ def test_elsewhere_there_is_only_the_line() -> None:
         env, err = _world(**values)
         _run(env)
         assert err.getvalue() == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0.25, "2 of 5 pictures, 8.0 a second, 0:00 left"), (50, "2 of 5 pictures, 25.0 s each, 1:15 left")],
+)
+def test_pictures_that_take_seconds_are_not_0_a_second(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, expected: str
+) -> None:
+    env, err = _world(stderr_is_terminal=True)
+    now = [0.0]
+    monkeypatch.setattr(pictures.time, "monotonic", lambda: now[0])
+    progress = pictures.Progress(env, 5)
+    progress.begin()
+    progress.advance()
+    progress.advance()
+    now[0] = seconds
+    progress.show()
+    assert err.getvalue().endswith(expected)
