@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -32,12 +32,14 @@ class Crop:
         background: Index into the policy's backgrounds; 0 for an opaque picture.
         weight: Its share of the picture's score over that background.
         pixels: uint8 [crop, crop, 3], sRGB, C-contiguous.
+        best: Share of the crops of its view that count, those with the highest scores; 1 for all of them.
     """
 
     view: View
     background: int
     weight: float
     pixels: np.ndarray
+    best: float = 1.0
 
 
 def grid_positions(length: int, crop: int) -> list[int]:
@@ -86,7 +88,7 @@ def iter_shared_crops(
 
     Args:
         photo: As of `iter_crops`.
-        policies: They differ at most in the shares of the views (`SizePolicy.geometry`).
+        policies: They differ at most in what counts how much (`SizePolicy.geometry`).
         mode: As of `iter_crops`.
 
     Returns:
@@ -109,33 +111,41 @@ def iter_shared_crops(
     return _generate(photo, geometry, plans)
 
 
-_Part = tuple[View, tuple[int, int], float, list[tuple[int, int]]]
+class _Part(NamedTuple):
+    """What is looked at: a view, its size, its share of the score, the upper left corners of its crops, and
+    which share of them counts."""
+
+    view: View
+    size: tuple[int, int]
+    share: float
+    places: list[tuple[int, int]]
+    best: float = 1.0
 
 
 def _plan(width: int, height: int, policy: SizePolicy, mode: Mode) -> list[_Part]:
-    """What is looked at: (view, size of the view, share of the score, upper left corners of the crops)."""
     if mode not in ("default", "native", "fast"):
         raise ValueError(f"unknown mode {mode!r}; there are default, native and fast")
     size = (width, height)
     if mode == "native":
-        return [("native", size, 1.0, _covering(width, height, policy.crop))]
+        return [_Part("native", size, 1.0, _covering(width, height, policy.crop))]
     glance_size = policy.glance_size(width, height)
     if policy.glance_weight > 0 and glance_size != size:
         share = policy.glance_weight
         others = _plan(width, height, replace(policy, glance_weight=0.0), mode)
         return [
-            *((view, seen, (1 - share) * part, places) for view, seen, part, places in others if share < 1),
-            ("glance", glance_size, share, _covering(*glance_size, policy.crop)),
+            *(part._replace(share=(1 - share) * part.share) for part in others if share < 1),
+            _Part("glance", glance_size, share, _covering(*glance_size, policy.crop)),
         ]
     if policy.is_near(width, height):
-        return [("tiles", size, 1.0, _covering(width, height, policy.crop))]
+        return [_Part("tiles", size, 1.0, _covering(width, height, policy.crop))]
     whole_size = policy.whole_size(width, height)
     native_share = 0.0 if mode == "fast" else policy.native_weight
     parts: list[_Part] = []
     if native_share < 1:
-        parts.append(("whole", whole_size, 1 - native_share, _covering(*whole_size, policy.crop)))
+        parts.append(_Part("whole", whole_size, 1 - native_share, _covering(*whole_size, policy.crop)))
     if native_share > 0:
-        parts.append(("native", size, native_share, _spread(width, height, policy)))
+        places = _spread(width, height, policy)
+        parts.append(_Part("native", size, native_share, places, policy.native_best))
     return parts
 
 
@@ -170,17 +180,18 @@ def _middle(length: int, cells: int, index: int, crop: int) -> int:
 
 def _generate(photo: Photo, policy: SizePolicy, plans: list[list[_Part]]) -> Iterator[tuple[int, Crop]]:
     # In the order of every plan by itself, also where one of them lacks a view.
-    parts = {part[0]: part for plan in plans for part in plan}
+    parts = {part.view: part for plan in plans for part in plan}
     for background in range(photo.n_backgrounds):
         level = policy.backgrounds[background] if photo.has_alpha else None
-        for view, size, _, places in sorted(parts.values(), key=lambda part: get_args(View).index(part[0])):
-            shares = [(i, part[2]) for i, plan in enumerate(plans) for part in plan if part[0] == view]
+        for seen in sorted(parts.values(), key=lambda part: get_args(View).index(part.view)):
+            view, size, places = seen.view, seen.size, seen.places
+            counted = [(i, part) for i, plan in enumerate(plans) for part in plan if part.view == view]
             cut = cutter(photo, size, policy.kernel, level)
             for x, y in places:
                 w, h = min(policy.crop, size[0]), min(policy.crop, size[1])
                 pixels = mirrored(cut(x, y, w, h), policy.crop)
-                for index, share in shares:
-                    yield index, Crop(view, background, share / len(places), pixels)
+                for index, part in counted:
+                    yield index, Crop(view, background, part.share / len(places), pixels, part.best)
 
 
 def cutter(photo: Photo, size: tuple[int, int], kernel: str, level: int | None) -> Cut:

@@ -27,6 +27,9 @@ class SizePolicy:
         reduced_side: A larger one is reduced to this geometric-mean side: its whole view.
         native_crops: About so many native-resolution crops are spread over a larger photograph.
         native_weight: Weight in 0..1 of the mean of the native crops against the mean of the whole view.
+        native_best: Share in 0..1, not 0, of the native crops that count: those with the highest scores.
+            What is out of focus on purpose, or sky, is no fault of a photograph; what is blurred, noisy or
+            badly compressed as a whole is so in its best crops, too.
         glance_weight: Weight in 0..1 of a glance at the whole picture, its shorter side reduced to one crop,
             against everything above; 0 for none. Crops alone never show how a picture is composed.
         min_side: Pictures with a side shorter than this are refused.
@@ -39,6 +42,7 @@ class SizePolicy:
     reduced_side: int = 512
     native_crops: int = 9
     native_weight: float = 0.5
+    native_best: float = 1 / 3
     glance_weight: float = 0.0
     min_side: int = 16
     kernel: str = "lanczos"
@@ -55,8 +59,10 @@ class SizePolicy:
             raise ValueError("size policy: reduced_side must not exceed near_side")
         for name in ("native_weight", "glance_weight"):
             weight = getattr(self, name)
-            if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight <= 1:
+            if _not_a_number(weight) or not 0 <= weight <= 1:
                 raise ValueError(f"size policy: {name} must be a number in 0..1, not {weight!r}")
+        if _not_a_number(self.native_best) or not 0 < self.native_best <= 1:
+            raise ValueError(f"size policy: native_best must be in 0..1, not {self.native_best!r}")
         if self.kernel not in KERNELS:
             raise ValueError(f"size policy: kernel must be one of {', '.join(KERNELS)}, not {self.kernel!r}")
         levels = self.backgrounds
@@ -87,7 +93,7 @@ class SizePolicy:
     def geometry(self) -> SizePolicy:
         """This policy with the shares of the views left out: what two policies with the same geometry see
         of a picture is cut out of it in the same places."""
-        return replace(self, native_weight=0.5, glance_weight=0.5)
+        return replace(self, native_weight=0.5, native_best=1.0, glance_weight=0.5)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for the card; `from_dict` gives the same policy back, also by way of JSON."""
@@ -121,12 +127,21 @@ class SizePolicy:
             f"own resolution, spread evenly over it.",
             f"Of the score of a larger picture, the native crops count {self.native_weight:.0%} and the "
             f"reduced view {1 - self.native_weight:.0%}.",
+            *self._describe_best(),
             *self._describe_glance(),
             "With --native, the full resolution is tiled and all crops count the same.",
             f"A side under {crop} pixels is mirrored up to {crop}, never enlarged; "
             f"sides under {self.min_side} are refused.",
             f"A transparent picture is scored over a dark (grey {dark}) and a light (grey {light}) "
             f"background; the worse score is kept.",
+        ]
+
+    def _describe_best(self) -> list[str]:
+        if self.native_best == 1:
+            return []
+        return [
+            f"Of the native crops, the best-scored {self.native_best:.0%} count: what is out of focus on "
+            "purpose is no fault."
         ]
 
     def _describe_glance(self) -> list[str]:
@@ -154,6 +169,10 @@ def reduced_size(width: int, height: int, side: int, shortest: int) -> tuple[int
 def _require_positive_int(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"size policy: {name} must be a whole number above 0, not {value!r}")
+
+
+def _not_a_number(value: object) -> bool:
+    return isinstance(value, bool) or not isinstance(value, (int, float))
 
 
 def _is_level(value: object) -> bool:

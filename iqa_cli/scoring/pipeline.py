@@ -71,6 +71,7 @@ class _Collected:
     weights: list[float] = field(default_factory=list)
     backgrounds: list[int] = field(default_factory=list)
     full_resolution: list[bool] = field(default_factory=list)
+    best: list[float] = field(default_factory=list)
     failure: Exception | None = None
     known: Known | None = None
 
@@ -78,6 +79,7 @@ class _Collected:
         self.weights.append(crop.weight)
         self.backgrounds.append(crop.background)
         self.full_resolution.append(crop.view in ("tiles", "native"))
+        self.best.append(crop.best)
 
     def result(self) -> Result:
         if self.known is not None:
@@ -91,6 +93,7 @@ class _Collected:
             np.array(self.backgrounds, dtype=np.int64),
             said=rows[:, 1:],
             full_resolution=np.array(self.full_resolution, dtype=np.bool_),
+            best=np.array(self.best, dtype=np.float64),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -22,6 +23,8 @@ class CropScores:
         said: float64 [N, K], what else the network says of each crop; K is 0 where it says no more. See
             `iqa_cli.scoring.naming`.
         full_resolution: bool [N], whether a crop shows the picture's own pixels.
+        best: float64 [N], share of the crops of its view that count (`iqa_cli.images.crops.Crop`). Those
+            under 1 are of one view. Empty where all crops count.
     """
 
     raw: npt.NDArray[np.float64]
@@ -29,6 +32,7 @@ class CropScores:
     background: npt.NDArray[np.int64]
     said: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
     full_resolution: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    best: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,11 @@ class Pooled:
 def pool(scores: CropScores, calibrate: Calibrate) -> Pooled:
     """Pool the crops of a picture: a weighted mean for each background, of which the worst is kept.
 
-        raw_b   = sum(w_i raw_i) / sum(w_i)            over the crops i of background b
+        raw_b   = sum(v_i raw_i) / sum(v_i)            over the crops i of background b
         score   = calibrate(raw_b)                     of the background with the lowest score
         spread  = sqrt(sum(w_i (c_i - mean c)^2))      with c_i = calibrate(raw_i), in points
+
+    v_i is w_i but where of a view only the best crops count: these share the weight of all of them.
 
     A picture with transparent parts looks as bad as it does on the background that suits it least.
 
@@ -61,11 +67,30 @@ def pool(scores: CropScores, calibrate: Calibrate) -> Pooled:
     return min(candidates, key=lambda pooled: (pooled.score, pooled.raw))
 
 
+def counted(
+    raw: npt.NDArray[np.float64], weight: npt.NDArray[np.float64], best: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Weights [N] of the crops of one background where of a view only the best count.
+
+    Args:
+        raw, weight, best: As of `CropScores`.
+    """
+    of_view = np.flatnonzero(best < 1)
+    if not len(of_view):
+        return weight
+    kept = of_view[np.argsort(-raw[of_view], kind="stable")[: math.ceil(best[of_view[0]] * len(of_view))]]
+    weights = weight.copy()
+    weights[of_view] = 0
+    weights[kept] = weight[of_view].sum() / len(kept)
+    return weights
+
+
 def _one(scores: CropScores, background: int, calibrate: Calibrate) -> Pooled:
     chosen = scores.background == background
     raws = scores.raw[chosen]
     weights = scores.weight[chosen] / scores.weight[chosen].sum()
-    pooled = float(weights @ raws)
+    counting = counted(raws, weights, scores.best[chosen]) if scores.best.size else weights
+    pooled = float(counting @ raws)
     points = np.asarray(calibrate(raws), dtype=np.float64)
     variance = float(weights @ np.square(points - weights @ points))
     return Pooled(

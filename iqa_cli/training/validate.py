@@ -16,7 +16,7 @@ from iqa_cli.errors import ImageError
 from iqa_cli.images.crops import Crop, iter_crops
 from iqa_cli.images.decode import open_photo
 from iqa_cli.images.policy import SizePolicy
-from iqa_cli.scoring.pooling import CropScores
+from iqa_cli.scoring.pooling import CropScores, counted
 from iqa_cli.text import one_line
 from iqa_cli.training.crops import to_tensor
 from iqa_cli.training.devices import autocast
@@ -55,22 +55,25 @@ def predict_raw(
 
     Returns:
         "pooled": [n] as scoring pools them, transparent ones over the first background; and for each view of
-        the policy its mean [n], NaN where a picture lacks it.
+        the policy the mean [n] of its crops that count, NaN where a picture lacks it.
 
     Raises:
         ImageError: A picture cannot be read.
     """
-    sums: dict[str, NDArray[np.float64]] = {}
-    counts: dict[str, NDArray[np.float64]] = {}
-    pooled = np.zeros(len(paths))
+    crops: list[list[tuple[Crop, float]]] = [[] for _ in paths]
     said = _said(network, paths, policy, batch, precision, progress, every_background=False)
     for i, _, crop, value in said:
-        pooled[i] += crop.weight * value
-        sums.setdefault(crop.view, np.zeros(len(paths)))[i] += value
-        counts.setdefault(crop.view, np.zeros(len(paths)))[i] += 1
-    with np.errstate(invalid="ignore"):
-        views = {view: sums[view] / np.where(counts[view] > 0, counts[view], np.nan) for view in sums}
-    return {"pooled": pooled, **views}
+        crops[i].append((crop, float(value)))
+    found: dict[str, NDArray[np.float64]] = {"pooled": np.zeros(len(paths))}
+    for i, one in enumerate(crops):
+        scores = _crop_scores(one)
+        weight = counted(scores.raw, scores.weight, scores.best)
+        found["pooled"][i] = weight @ scores.raw
+        for view in dict.fromkeys(crop.view for crop, _ in one):
+            its = np.array([crop.view == view for crop, _ in one])
+            mean = np.average(scores.raw[its], weights=weight[its]) if weight[its].any() else np.nan
+            found.setdefault(view, np.full(len(paths), np.nan))[i] = mean
+    return found
 
 
 def look(
@@ -90,17 +93,16 @@ def look(
     for i, size, crop, value in said:
         sizes[i] = size
         crops[i].append((crop, float(value)))
-    return [
-        Looked(
-            *size,
-            CropScores(
-                np.array([value for _, value in one]),
-                np.array([crop.weight for crop, _ in one]),
-                np.array([crop.background for crop, _ in one], dtype=np.int64),
-            ),
-        )
-        for size, one in zip(sizes, crops, strict=True)
-    ]
+    return [Looked(*size, _crop_scores(one)) for size, one in zip(sizes, crops, strict=True)]
+
+
+def _crop_scores(crops: Sequence[tuple[Crop, float]]) -> CropScores:
+    return CropScores(
+        np.array([value for _, value in crops]),
+        np.array([crop.weight for crop, _ in crops]),
+        np.array([crop.background for crop, _ in crops], dtype=np.int64),
+        best=np.array([crop.best for crop, _ in crops]),
+    )
 
 
 def _said(

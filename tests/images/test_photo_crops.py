@@ -29,7 +29,7 @@ def crops_of(picture: object, mode: Mode = "default", policy: SizePolicy = POLIC
 
 def planned(width: int, height: int, mode: Mode) -> int:
     """The number of crops of a picture of this size, which need not be made to know it."""
-    return sum(len(places) for _, _, _, places in _plan(width, height, POLICY, mode))
+    return sum(len(part.places) for part in _plan(width, height, POLICY, mode))
 
 
 def coordinates(width: int, height: int) -> np.ndarray:
@@ -166,6 +166,14 @@ def test_whole_view_is_the_reduced_picture(examples: Path) -> None:
 def test_fast_mode_sees_only_the_whole() -> None:
     assert {crop.view for crop in crops_of(Image.new("RGB", (1600, 1200)), "fast")} == {"whole"}
     assert {crop.view for crop in crops_of(Image.new("RGB", (600, 500)), "fast")} == {"tiles"}
+
+
+def test_only_native_crops_beside_another_view_are_chosen_from() -> None:
+    large = Image.new("RGB", (1600, 1200))
+    policy = SizePolicy(native_best=0.25, glance_weight=0.1)
+    best = {crop.view: crop.best for crop in crops_of(large, policy=policy)}
+    assert best == {"whole": 1, "native": 0.25, "glance": 1}
+    assert {crop.best for crop in crops_of(large, "native", policy=policy)} == {1}
 
 
 def test_weight_of_one_view_alone() -> None:

@@ -29,6 +29,8 @@ def test_through_json_and_back() -> None:
         ({"native_weight": 1.5}, "native_weight"),
         ({"native_weight": float("nan")}, "native_weight"),
         ({"native_weight": "half"}, "native_weight"),
+        ({"native_best": 0}, "native_best"),
+        ({"native_best": True}, "native_best"),
         ({"kernel": "nearest"}, "kernel"),
         ({"backgrounds": [1]}, "backgrounds"),
         ({"backgrounds": [1, 256]}, "backgrounds"),
@@ -59,8 +61,9 @@ def test_whole_view(size: tuple[int, int], whole: tuple[int, int]) -> None:
 
 def test_words_follow_the_numbers() -> None:
     text = " ".join(SizePolicy(near_side=640, native_weight=0.25, kernel="box", min_side=20).describe())
-    for words in ("640x640", "25%", "75%", "box", "under 20", "224", "grey 32", "--native"):
+    for words in ("640x640", "25%", "75%", "33%", "box", "under 20", "224", "grey 32", "--native"):
         assert words in text
+    assert "33%" not in " ".join(SizePolicy(native_best=1).describe())
     for line in SizePolicy().describe():
         assert line.endswith(".")
         assert line.isprintable()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,6 +45,22 @@ def test_the_worse_background_is_kept_whole() -> None:
     assert pooled.raw == pytest.approx(0.4)
     assert pooled.spread == pytest.approx(10)
     assert pooled.crops == 2
+
+
+def test_of_a_view_whose_best_crops_count_these_have_the_weight_of_all() -> None:
+    raw = np.array([0.6, 0.1, 0.9, 0.2, 0.8])
+    scores = CropScores(
+        raw,
+        np.array([0.6, 0.1, 0.1, 0.1, 0.1]),
+        np.zeros(5, dtype=np.int64),
+        best=np.array([1, 0.5, 0.5, 0.5, 0.5]),
+    )
+    pooled = pool(scores, LINE)
+    assert pooled.raw == pytest.approx(0.6 * 0.6 + 0.4 * (0.9 + 0.8) / 2)
+    # How far the crops are apart is told of all.
+    assert pooled.spread == pool(replace(scores, best=np.ones(5)), LINE).spread
+    alone = replace(scores, best=np.array([1, 0.01, 0.01, 0.01, 0.01]))
+    assert pool(alone, LINE).raw == pytest.approx(0.6 * 0.6 + 0.4 * 0.9), "one at least"
 
 
 def test_one_crop_has_no_spread() -> None:
