@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from iqa_cli.networks.folding import fold_batchnorms
-from iqa_cli.networks.packing import PackedConv, can_pack, pack_convolutions
+from iqa_cli.networks.packed_conv import PackedConv
+from iqa_cli.networks.packing import can_pack, pack_convolutions
 from iqa_cli.networks.said import Said
 from iqa_cli.weights import load_network
 

@@ -18,7 +18,7 @@ Licence of this file: that of the project.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 import torch
 import torch.nn.functional as F
@@ -29,10 +29,8 @@ from iqa_cli.networks.distortion_head import DistortionHead
 from iqa_cli.networks.fusion import AFF, FFM, AddFusion, ConcatFusion
 from iqa_cli.networks.hfen import DROPPED, HFEN, highpass_target
 from iqa_cli.networks.numbers import IMAGENET_MEAN, IMAGENET_STD, in_float32, register_channels
+from iqa_cli.networks.timm_qen import TimmQEN, check_pyramid
 from iqa_cli.networks.van import VAN, VAN_SIZES
-
-if TYPE_CHECKING:
-    from iqa_cli.networks.timm_qen import TimmQEN
 
 
 @dataclass(frozen=True)
@@ -80,8 +78,6 @@ class MFENetConfig:
         if self.van not in VAN_SIZES:
             raise ValueError(f"van must be one of {', '.join(VAN_SIZES)}, not {self.van!r}")
         if self.backbone:
-            from iqa_cli.networks.timm_qen import check_pyramid  # timm takes a second, and a VAN needs none
-
             check_pyramid(self.backbone)
         for name, hint in get_type_hints(type(self)).items():
             allowed, value = get_args(hint), getattr(self, name)
@@ -265,8 +261,6 @@ class MFENet(nn.Module):
 def _qen(config: MFENetConfig) -> VAN | TimmQEN:
     if not config.backbone:
         return VAN(config.van)
-    from iqa_cli.networks.timm_qen import TimmQEN
-
     return TimmQEN(config.backbone, config.normalisation)
 
 

@@ -15,19 +15,22 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import pairwise
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from iqa_cli.networks.efficientnet_lite import InvertedResidual
 from iqa_cli.networks.folding import pairs_of
+from iqa_cli.networks.packed_conv import PackedConv, is_packable, packed_conv, post_operation
+from iqa_cli.networks.packed_vcrnet import PackedReduction, pack_restoration
 from iqa_cli.networks.resnet import Bottleneck
+from iqa_cli.networks.same_padding import pad_by_parity
 from iqa_cli.networks.van import Block, depthwise
-from iqa_cli.networks.vcrnet_restoration import AsymmetricConv
+from iqa_cli.networks.vcrnet_quality import Reduction
+from iqa_cli.networks.vcrnet_restoration import RestorationNet
 
 Network = TypeVar("Network", bound=nn.Module)
-
-_NOTHING: tuple[str, list[float], str] = ("none", [], "")
 
 
 @cache
@@ -67,43 +70,9 @@ def pack_convolutions(network: Network) -> Network:
     """
     if not can_pack():
         return network
+    pad_by_parity(network)
     packed: Network = _packed(network)
     return packed
-
-
-class PackedConv(nn.Module):
-    """A convolution and the activation behind it.
-
-    Args:
-        conv: Two-dimensional, float32, zeros as padding.
-        activation: As `_activation` knows it, or None.
-    """
-
-    def __init__(self, conv: nn.Conv2d, activation: nn.Module | None = None) -> None:
-        super().__init__()
-        self.dilation = conv.dilation
-        padding: Any = conv.padding
-        self._shape = (list(padding), list(conv.stride), list(conv.dilation), conv.groups)
-        # Neither parameters nor buffers: nothing but the library can read them.
-        self._weight = torch.ops.mkldnn._reorder_convolution_weight(conv.weight.detach(), *self._shape)
-        self._bias = None if conv.bias is None else conv.bias.detach()
-        self._after = _NOTHING if activation is None else _after(activation) or _NOTHING
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[N, C, H, W] to [N, out, h, w]."""
-        found: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x, self._weight, self._bias, *self._shape, *self._after
-        )
-        return found
-
-    def added_to(self, other: Tensor, x: Tensor) -> Tensor:
-        """activation(conv(x) + other), written where `other` is, which nobody else may need any more."""
-        attribute, values, algorithm = self._after
-        unary = None if attribute == "none" else attribute
-        found: Tensor = torch.ops.mkldnn._convolution_pointwise_.binary(
-            other, x, self._weight, self._bias, *self._shape, "add", 1.0, unary, values, algorithm or None
-        )
-        return found
 
 
 class PackedBottleneck(nn.Module):
@@ -149,34 +118,44 @@ class PackedBlock(nn.Module):
         return self.fc2.added_to(x, self.dwconv(self.fc1(x)))
 
 
+class PackedInvertedResidual(nn.Module):
+    """`InvertedResidual` of the EfficientNet, norms folded."""
+
+    def __init__(self, block: InvertedResidual) -> None:
+        super().__init__()
+        self.conv_pw = PackedConv(block.conv_pw, block.bn1)
+        self.conv_dw = packed_conv(block.conv_dw, block.bn2)
+        self.conv_pwl = PackedConv(block.conv_pwl)
+        self.has_skip = block.has_skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv_dw(self.conv_pw(x))
+        # As of the bottlenecks: maps that others read come from the last block of a group, and the first one
+        # of the next adds nothing to them, since it has another width.
+        return self.conv_pwl.added_to(x, y) if self.has_skip else self.conv_pwl(y)
+
+
 def _packed(module: nn.Module) -> Any:
-    if _is_plain(module):
-        return PackedConv(module)
+    if is_packable(module):
+        return packed_conv(module)
     if isinstance(module, Bottleneck) and isinstance(module.bn1, nn.Identity):
         return PackedBottleneck(module)
+    if isinstance(module, InvertedResidual) and isinstance(module.bn3, nn.Identity):
+        return PackedInvertedResidual(module)
     if isinstance(module, Block) and module.shortcut is not None:
         return PackedBlock(module)
-    if isinstance(module, AsymmetricConv) and module.vertical is None:
-        return PackedConv(module.square)
+    if isinstance(module, RestorationNet) and module.is_folded:
+        return pack_restoration(module)
+    if isinstance(module, Reduction) and isinstance(module.norm, nn.Identity):
+        return PackedReduction(module)
     for first, second in _followed(module):
         conv, activation = getattr(module, first), getattr(module, second)
-        if _is_plain(conv) and _after(activation) is not None:
-            setattr(module, first, PackedConv(conv, activation))
+        if is_packable(conv) and post_operation(activation) is not None:
+            setattr(module, first, packed_conv(conv, activation))
             setattr(module, second, nn.Identity())
     for name, child in list(module.named_children()):
         setattr(module, name, _packed(child))
     return module
-
-
-def _is_plain(module: object) -> TypeGuard[nn.Conv2d]:
-    """Whether it is a convolution that the library has as it is; a dilated depthwise one has a faster form
-    (`depthwise`), and those of timm that pad by themselves are of another class."""
-    return (
-        type(module) is nn.Conv2d
-        and not isinstance(module.padding, str)
-        and module.padding_mode == "zeros"
-        and not (module.groups > 1 and module.dilation != (1, 1))
-    )
 
 
 def _followed(module: nn.Module) -> list[tuple[str, str]]:
@@ -185,14 +164,3 @@ def _followed(module: nn.Module) -> list[tuple[str, str]]:
         names = [name for name, child in module.named_children() if not isinstance(child, nn.Identity)]
         return list(pairwise(names))
     return [pair for pair in pairs_of(module) if all(hasattr(module, name) for name in pair)]
-
-
-def _after(activation: object) -> tuple[str, list[float], str] | None:
-    """An activation as the library calls it: name, numbers, algorithm; None where it does not have it."""
-    if isinstance(activation, nn.ReLU6):
-        return "hardtanh", [0.0, 6.0], ""
-    if isinstance(activation, nn.ReLU):
-        return "relu", [], ""
-    if isinstance(activation, nn.GELU):
-        return "gelu", [], activation.approximate
-    return None

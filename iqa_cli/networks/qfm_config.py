@@ -122,4 +122,4 @@ class QFMIQMConfig:
 
 #: The network of the paper's group, as far as it is known: DeiT-III ViT-S/16. Its ImageNet weights are to be
 #: brought as timm's safetensors file.
-PAPER = QFMIQMConfig(backbone="deit3_small_patch16_224", normalisation="imagenet")
+PAPER = {"backbone": "deit3_small_patch16_224", "normalisation": "imagenet"}

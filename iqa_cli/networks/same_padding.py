@@ -17,11 +17,15 @@ from torch import Tensor, nn
 class ParityPadded(nn.Conv2d):
     """A convolution at stride 2 with an odd kernel from 3 up, padded as TensorFlow does."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        (rows, columns), (height, width) = self.kernel_size, x.shape[2:]
+    def margins(self, height: int, width: int) -> list[int]:
+        """Zeros to the left, to the right, above and below a map of that size."""
+        rows, columns = self.kernel_size
         sides = (columns, width), (rows, height)
-        padding = [n for k, side in sides for n in ((k - 3) // 2 + side % 2, (k - 1) // 2)]
-        return F.conv2d(F.pad(x, padding), self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+        return [n for k, side in sides for n in ((k - 3) // 2 + side % 2, (k - 1) // 2)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        padded = F.pad(x, self.margins(*x.shape[2:]))
+        return F.conv2d(padded, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
 
 
 def pad_by_parity(net: nn.Module) -> None:

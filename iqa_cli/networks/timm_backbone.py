@@ -1,5 +1,6 @@
 """Any timm network with spatial features as a backbone, cut behind a stage, under timm's own parameter names
-so that published weights load unchanged.
+so that published weights load unchanged. Those of `efficientnet_lite` are built without timm, which is
+imported for the others only.
 
 Licence of this file: that of the project; the networks are timm's (Apache-2.0).
 """
@@ -11,14 +12,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
-import timm
 import torch
 import torch.nn.functional as F
-from timm.layers import PatchEmbed
-from timm.models.resnet import Bottleneck
 from torch import Tensor, nn
 
 from iqa_cli.networks.dan import use_caffe_strides
+from iqa_cli.networks.efficientnet_lite import LITES, EfficientNetLite
 from iqa_cli.networks.points import skip_before_points
 from iqa_cli.networks.unfilled import on_no_device
 
@@ -57,11 +56,8 @@ def layout_of(name: str) -> Layout:
     Raises:
         ValueError: There is no such network, or it does not take pictures of any size.
     """
-    if not timm.is_model(name):
-        near = difflib.get_close_matches(name, timm.list_models(), n=1)
-        raise ValueError(
-            f"backbone {name!r} is no network of timm" + (f"; did you mean {near[0]}?" if near else "")
-        )
+    if name not in LITES:
+        _check_name(name)
     with torch.random.fork_rng(devices=[]), on_no_device():
         try:
             return _read_layout(_create(name))
@@ -171,7 +167,21 @@ def check_cut(name: str, stride: int, levels: int) -> list[int]:
     return list(range(last + 1 - levels, last + 1))
 
 
+def _check_name(name: str) -> None:
+    import timm
+
+    if not timm.is_model(name):
+        near = difflib.get_close_matches(name, timm.list_models(), n=1)
+        raise ValueError(
+            f"backbone {name!r} is no network of timm" + (f"; did you mean {near[0]}?" if near else "")
+        )
+
+
 def _create(name: str) -> nn.Module:
+    if name in LITES:
+        return EfficientNetLite(name)
+    import timm
+
     facts: Any = timm.get_pretrained_cfg(name, allow_unregistered=True)
     if not facts.fixed_input_size:
         return timm.create_model(name, pretrained=False, num_classes=0)
@@ -185,6 +195,8 @@ def _read_layout(net: Any) -> Layout:
     # Older timm has dictionaries here, newer a class; both can be gone through.
     info = [dict(entry) for entry in net.feature_info]
     if hasattr(net, "num_prefix_tokens"):
+        from timm.layers import PatchEmbed
+
         if not isinstance(net.patch_embed, PatchEmbed):
             raise ValueError("its patches are not cut from the picture itself")
         quarters = [info[len(info) * stage // STAGES - 1]["module"] for stage in range(1, STAGES)]
@@ -231,7 +243,11 @@ def _first_blocks(net: Any) -> list[Any]:
     """The first bottlenecks of stages 2 to 4, none where the network is no ResNet of bottlenecks."""
     layers = [getattr(net, layer, None) for layer in ("layer2", "layer3", "layer4")]
     blocks = [layer[0] for layer in layers if isinstance(layer, nn.Sequential) and len(layer)]
-    return blocks if len(blocks) == 3 and all(isinstance(b, Bottleneck) for b in blocks) else []
+    if len(blocks) < 3:
+        return []
+    from timm.models.resnet import Bottleneck
+
+    return blocks if all(isinstance(block, Bottleneck) for block in blocks) else []
 
 
 def _units(net: nn.Module, prefix: str = "") -> list[str]:

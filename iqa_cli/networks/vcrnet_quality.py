@@ -12,11 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-import timm
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from iqa_cli.networks.efficientnet_lite import LITES, EfficientNetLite
 from iqa_cli.networks.numbers import IMAGENET_MEAN, IMAGENET_STD, register_channels
 from iqa_cli.networks.points import every
 
@@ -54,13 +54,14 @@ class Trunk(nn.Module):
 
     mean: Tensor
     std: Tensor
+    net: nn.Module
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self.spec = TRUNKS[name]
         self.widths = self.spec.widths
         # The classifier would be 1.3 million parameters that no score depends on.
-        self.net = timm.create_model(self.spec.timm_name, pretrained=False, num_classes=0)
+        self.net = _without_classifier(self.spec.timm_name)
         self._frozen = 0
         register_channels(self, mean=self.spec.mean, std=self.spec.std)
 
@@ -99,6 +100,14 @@ class Trunk(nn.Module):
                 x = module(x)
             maps.append(x)
         return maps
+
+
+def _without_classifier(name: str) -> nn.Module:
+    if name in LITES:
+        return EfficientNetLite(name)
+    import timm
+
+    return timm.create_model(name, pretrained=False, num_classes=0)
 
 
 class Reduction(nn.Module):

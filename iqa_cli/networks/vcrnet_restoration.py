@@ -193,6 +193,11 @@ class RestorationNet(nn.Module):
         if self.residual:  # the first guess is nearly the picture as it came
             nn.init.normal_(self.last.weight, std=1e-3)
 
+    @property
+    def is_folded(self) -> bool:
+        """Whether every batch norm has been taken into a convolution."""
+        return not any(isinstance(module, nn.BatchNorm2d) for module in self.modules())
+
     def stage_modules(self, stage: int) -> list[nn.Module]:
         """Modules of the encoder by stage, 1 to 4, for learning rates by stage; the decoder is left out."""
         if stage == 1:

@@ -10,10 +10,12 @@ import pytest
 import torch
 
 from iqa_cli.card import LADDER, Card
+from iqa_cli.finding import find_weights
 from iqa_cli.networks import filling
 from iqa_cli.networks.registry import build
 from iqa_cli.weights import load_network, save_weights, shipped_state
 from tests.conftest import ROOT
+from tests.scoring.conftest import SHIPPED
 
 # What each network can be made of at its smallest, one with constants of a backbone (positions of a ViT).
 SMALL = {
@@ -65,14 +67,16 @@ def test_a_loaded_network_is_complete_and_the_same(
 def test_a_first_score_imports_nothing_that_it_does_not_need(tmp_path: Path) -> None:
     """timm takes as long to import as torch, and so does torch's compiler, which a single random fill of a
     tensor without memory brings in."""
-    network = build("mfenet", {"van": "tiny", "head_width": 8, "distortions": ["white_noise"]})
-    path = save(tmp_path, "mfenet", network)
+    van = build("mfenet", {"van": "tiny", "head_width": 8, "distortions": ["white_noise"]})
+    files = [str(find_weights(name)) for name in SHIPPED] + [str(save(tmp_path, "mfenet", van))]
     code = f"""
 import sys
 import numpy as np
 from iqa_cli import load
-load({str(path)!r}, device="cpu", threads=1).predict_crops(np.zeros((1, 64, 64, 3), np.uint8))
-print([name for name in ("timm", "sympy", "torch._dynamo", "cv2", "scipy") if name in sys.modules])
+for path in {files!r}:
+    load(path, device="cpu", threads=1).predict_crops(np.zeros((1, 64, 64, 3), np.uint8))
+heavy = ("timm", "torchvision", "sympy", "torch._dynamo", "cv2", "scipy")
+print([name for name in heavy if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -10,8 +10,16 @@ import torch
 from torch import nn
 
 from iqa_cli.networks.folding import fold_batchnorms
-from iqa_cli.networks.packing import PackedBlock, PackedBottleneck, PackedConv, can_pack, pack_convolutions
+from iqa_cli.networks.packed_conv import PackedConv, PackedParityPadded
+from iqa_cli.networks.packing import (
+    PackedBlock,
+    PackedBottleneck,
+    PackedInvertedResidual,
+    can_pack,
+    pack_convolutions,
+)
 from iqa_cli.networks.registry import build
+from iqa_cli.networks.same_padding import ParityPadded
 from iqa_cli.networks.van import Block
 
 pytestmark = pytest.mark.skipif(not can_pack(), reason="this torch is built without oneDNN")
@@ -20,7 +28,12 @@ QFM = {"levels": 2, "width": 32, "heads": 2, "queries": 2, "memory": 8}
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "mfenet": ("mfenet", {"van": "tiny", "head_width": 16, "pooling": "mean-std"}),
     "mfenet, parts left out": ("mfenet", {"van": "tiny", "dan": "none", "ffm": False, "fusion": "concat"}),
+    "mfenet, lite": (
+        "mfenet",
+        {"backbone": "tf_efficientnet_lite0", "dan": "none", "head_width": 16, "pooling": "mean-std"},
+    ),
     "vcrnet": ("vcrnet", {"backbone": "tiny", "restoration": "tiny"}),
+    "vcrnet, strides last": ("vcrnet", {"backbone": "tiny", "restoration": "tiny", "stride_in": "last"}),
     "qfm-iqm, efficientnet": ("qfm-iqm", {**QFM, "backbone": "test_efficientnet"}),
     "qfm-iqm, vit": ("qfm-iqm", {**QFM, "levels": 1, "backbone": "test_vit"}),
     "qfm-iqm, resnet": ("qfm-iqm", {**QFM, "backbone": "test_resnet"}),
@@ -40,6 +53,8 @@ def folded(name: str) -> nn.Module:
             assert module.running_var is not None
             module.running_mean.uniform_(-0.2, 0.2)
             module.running_var.uniform_(0.5, 1.5)
+        elif isinstance(module, nn.PReLU):
+            nn.init.uniform_(module.weight, 0.1, 0.6)
         elif isinstance(module, Block):
             nn.init.uniform_(module.layer_scale_1, 0.2, 0.6)
             nn.init.uniform_(module.layer_scale_2, 0.2, 0.6)
@@ -61,8 +76,9 @@ def test_packing_changes_no_score(name: str) -> None:
         torch.testing.assert_close(packed(rgb[1:2]), found[1:2], atol=1e-5, rtol=1e-4)
 
 
-def test_other_sizes_and_layouts_are_computed_too() -> None:
-    network = folded("mfenet")
+@pytest.mark.parametrize("name", ["mfenet", "mfenet, lite", "vcrnet"])
+def test_other_sizes_and_layouts_are_computed_too(name: str) -> None:
+    network = folded(name)
     packed = pack_convolutions(copy.deepcopy(network))
     rgb = torch.rand(2, 3, 97, 128)
     with torch.inference_mode():
@@ -78,6 +94,28 @@ def test_what_mfenet_is_made_of_is_packed_whole() -> None:
     assert kinds.count(PackedBlock) == 4
     left = [module for module in packed.modules() if isinstance(module, nn.Conv2d)]
     assert [module.dilation for module in left] == [(3, 3)] * 4
+
+
+def test_of_an_efficientnet_lite_no_convolution_is_left_to_torch() -> None:
+    packed = pack_convolutions(folded("mfenet, lite"))
+    kinds = [type(module) for module in packed.qen.modules()]  # type: ignore[union-attr]
+    assert kinds.count(PackedInvertedResidual) == 15
+    assert kinds.count(PackedParityPadded) == 5
+    assert not [kind for kind in kinds if issubclass(kind, nn.Conv2d | nn.ReLU6)]
+
+
+@pytest.mark.parametrize("groups", [1, 8])
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+@pytest.mark.parametrize("shape", [(12, 20), (11, 20), (12, 9), (7, 9)])
+def test_padding_as_tensorflow_does_it_is_packed_at_every_parity(
+    groups: int, kernel: int, shape: tuple[int, int]
+) -> None:
+    torch.manual_seed(kernel)
+    conv = ParityPadded(8, 8, kernel, 2, groups=groups).requires_grad_(False)
+    x = torch.randn(2, 8, *shape).contiguous(memory_format=torch.channels_last)
+    packed = PackedParityPadded(conv, nn.ReLU6())
+    assert (packed.even is not None) == (groups == 8)
+    torch.testing.assert_close(packed(x), nn.functional.relu6(conv(x)), atol=1e-5, rtol=1e-5)
 
 
 def test_without_the_library_a_network_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

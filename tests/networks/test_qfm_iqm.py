@@ -82,9 +82,9 @@ def test_a_vit_gives_its_class_token_as_the_feature() -> None:
 
 
 def test_the_paper_s_config_is_deit3_small() -> None:
-    assert PAPER.backbone == "deit3_small_patch16_224"
+    assert PAPER["backbone"] == "deit3_small_patch16_224"
     with torch.device("meta"):
-        network = build("qfm-iqm", PAPER.to_dict())
+        network = build("qfm-iqm", PAPER)
     backbone = sum(p.numel() for p in network.get_submodule("encoder.backbone").parameters())
     assert round(backbone / 1e6, 1) == 21.7
     assert isinstance(network.get_submodule("encoder.projections.0"), torch.nn.Identity)

@@ -1,0 +1,122 @@
+"""One convolution as the CPU library (oneDNN) computes it fastest, with what follows it: see
+`iqa_cli.networks.packing`. Licence of this file: that of the project."""
+
+from __future__ import annotations
+
+from typing import Any, TypeGuard
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from iqa_cli.networks.same_padding import ParityPadded
+
+_NOTHING: tuple[str, list[float], str] = ("none", [], "")
+
+
+class PackedConv(nn.Module):
+    """A convolution and the activation behind it.
+
+    Args:
+        conv: Two-dimensional, float32, zeros as padding.
+        activation: As `post_operation` knows it, or None.
+    """
+
+    def __init__(self, conv: nn.Conv2d, activation: nn.Module | None = None) -> None:
+        super().__init__()
+        self.dilation = conv.dilation
+        padding: Any = conv.padding
+        self._shape = (list(padding), list(conv.stride), list(conv.dilation), conv.groups)
+        # Neither parameters nor buffers: nothing but the library can read them.
+        self._weight = torch.ops.mkldnn._reorder_convolution_weight(conv.weight.detach(), *self._shape)
+        self._bias = None if conv.bias is None else conv.bias.detach()
+        self._after = _NOTHING if activation is None else post_operation(activation) or _NOTHING
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] to [N, out, h, w]."""
+        found: Tensor = torch.ops.mkldnn._convolution_pointwise(
+            x, self._weight, self._bias, *self._shape, *self._after
+        )
+        return found
+
+    def added_to(self, other: Tensor, x: Tensor) -> Tensor:
+        """activation(conv(x) + other), written where `other` is, which nobody else may need any more."""
+        attribute, values, algorithm = self._after
+        unary = None if attribute == "none" else attribute
+        found: Tensor = torch.ops.mkldnn._convolution_pointwise_.binary(
+            other, x, self._weight, self._bias, *self._shape, "add", 1.0, unary, values, algorithm or None
+        )
+        return found
+
+
+class PackedParityPadded(nn.Module):
+    """`ParityPadded` and the activation behind it.
+
+    The library pads all sides alike, where TensorFlow pads an even side by one pixel less before its first.
+    With a row and a column of zeros before those of the kernel both are the same function, without a copy of
+    the map, one of the largest of a network. That pays for depthwise convolutions, which wait for memory and
+    not for products.
+
+    Args:
+        conv: Float32.
+        activation: As of `PackedConv`.
+    """
+
+    def __init__(self, conv: ParityPadded, activation: nn.Module | None = None) -> None:
+        super().__init__()
+        self.margins = conv.margins
+        self.padded = PackedConv(_like(conv, conv.weight, (0, 0)), activation)
+        self.even: PackedConv | None = None
+        if conv.groups == conv.in_channels:
+            rows, columns = conv.kernel_size
+            wider = F.pad(conv.weight, (1, 0, 1, 0))
+            self.even = PackedConv(_like(conv, wider, (rows // 2, columns // 2)), activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] to [N, out, ceil(H / 2), ceil(W / 2)]."""
+        height, width = x.shape[2:]
+        if self.even is not None and height % 2 == width % 2 == 0:
+            return self.even(x)
+        return self.padded(F.pad(x, self.margins(height, width)))
+
+
+def packed_conv(conv: nn.Conv2d, activation: nn.Module | None = None) -> PackedConv | PackedParityPadded:
+    """What takes the place of a convolution that `is_packable`."""
+    if isinstance(conv, ParityPadded):
+        return PackedParityPadded(conv, activation)
+    return PackedConv(conv, activation)
+
+
+def is_packable(module: object) -> TypeGuard[nn.Conv2d]:
+    """Whether it is a convolution that the library has; a dilated depthwise one has a faster form
+    (`iqa_cli.networks.van.depthwise`), and what pads by itself in another way is of another class."""
+    return type(module) is ParityPadded or (
+        type(module) is nn.Conv2d
+        and not isinstance(module.padding, str)
+        and module.padding_mode == "zeros"
+        and not (module.groups > 1 and module.dilation != (1, 1))
+    )
+
+
+def post_operation(activation: object) -> tuple[str, list[float], str] | None:
+    """An activation as the library calls it: name, numbers, algorithm; None where it does not have it."""
+    if isinstance(activation, nn.ReLU6):
+        return "hardtanh", [0.0, 6.0], ""
+    if isinstance(activation, nn.ReLU):
+        return "relu", [], ""
+    if isinstance(activation, nn.GELU):
+        return "gelu", [], activation.approximate
+    if isinstance(activation, nn.PReLU) and activation.num_parameters == 1:
+        return "leaky_relu", [activation.weight.item()], ""
+    return None
+
+
+def _like(conv: nn.Conv2d, weight: Tensor, padding: tuple[int, int]) -> nn.Conv2d:
+    """A convolution with another kernel and padding."""
+    kernel: Any = tuple(weight.shape[2:])
+    stride: Any = conv.stride
+    made = nn.Conv2d(
+        conv.in_channels, conv.out_channels, kernel, stride, padding, groups=conv.groups, bias=False
+    )
+    made.weight, made.bias = nn.Parameter(weight.detach(), requires_grad=False), conv.bias
+    return made
