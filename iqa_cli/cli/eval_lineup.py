@@ -112,7 +112,7 @@ def line_up(
 def _files(scores: Sequence[str], lower_is_better: Sequence[str]) -> tuple[Elsewhere, ...]:
     from iqa_cli.evaluation.scorefile import read_scores
 
-    named = [_named(entry) for entry in scores]
+    named = [named_file(entry) for entry in scores]
     names = [name for name, _ in named]
     for name in lower_is_better:
         if name not in names:
@@ -123,8 +123,8 @@ def _files(scores: Sequence[str], lower_is_better: Sequence[str]) -> tuple[Elsew
     return tuple(Elsewhere(name, read_scores(path), name in lower_is_better) for name, path in named)
 
 
-def _named(entry: str) -> tuple[str, Path]:
-    """The scorer's name and its file."""
+def named_file(entry: str) -> tuple[str, Path]:
+    """The scorer's name and its file, of FILE or NAME=FILE."""
     name, equals, file = entry.partition("=")
     if equals and name and file and not os.path.lexists(entry):
         return name, Path(file)

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.eval_lineup import DEFAULT_MODEL, Lineup, line_up
+from iqa_cli.cli.eval_lineup import DEFAULT_MODEL, Lineup, line_up, named_file
 from iqa_cli.cli.eval_scores import from_files, score
 from iqa_cli.cli.eval_tasks import Task, check_held_out, hold_out, meet, read_tasks, tell_scale
 from iqa_cli.cli.interrupt import computing
-from iqa_cli.cli.output import check_place, write
+from iqa_cli.cli.output import check_output, write
 from iqa_cli.errors import UsageError
 from iqa_cli.text import one_line
 
@@ -60,9 +60,10 @@ class EvalOptions:
             raise UsageError("--record writes the figures of one weight on one database into its card")
         if self.record and self.held_out:
             raise UsageError("--record and --held-out exclude each other: a card tells of whole parts")
+        read = [("file of scores", str(named_file(entry)[1])) for entry in self.scores]
+        read += [("split", str(place)) for place in self.split_files]
         for place in (self.output, self.report):
-            if place is not None and place != "-":
-                check_place(place)
+            check_output(place, read)
         if self.report == "-" or (self.report is not None and self.report == self.output):
             raise UsageError("--report is a file of its own")
 

@@ -14,6 +14,9 @@ from iqa_cli.errors import UsageError
 from iqa_cli.replacing import Replacement, is_special, unwritable
 from iqa_cli.text import one_line, printable
 
+# The first bytes of every file of SQLite, such as a store.
+_DATABASE = b"SQLite format 3\0"
+
 
 class OutputError(UsageError):
     """The rows cannot be written: the disk is full, the folder is missing, permission is denied."""
@@ -132,7 +135,7 @@ def check_output(output: str | None, read: Iterable[tuple[str, str | None]]) -> 
 
     Raises:
         OutputError: It cannot be written to.
-        UsageError: It is a picture, or one of these files.
+        UsageError: It is a picture, one of these files, or a weight or database.
     """
     if output is None or output == "-":
         return
@@ -145,6 +148,21 @@ def check_output(output: str | None, read: Iterable[tuple[str, str | None]]) -> 
     for what, name in read:
         if name not in (None, "-") and _same_file(output, str(name)):
             raise UsageError(f"{printable(output)} is the {what}, which the results would overwrite")
+    if kind := _never_rows(Path(output)):
+        raise UsageError(f"{printable(output)} is a {kind}, which the results would overwrite")
+
+
+def _never_rows(path: Path) -> str | None:
+    """What an existing file is that took long to make and cannot be a former result; None for all others."""
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            if file.read(len(_DATABASE)) == _DATABASE:
+                return "database"
+    except OSError:
+        return None  # writing to it will tell
+    return "weight" if path.suffix.lower() in (".safetensors", ".onnx") else None
 
 
 def _same_file(one: str, other: str) -> bool:

@@ -12,7 +12,7 @@ import typer
 from iqa_cli.cli.completing import complete_weight
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.options import Quiet, RowFormat, RowOutput
-from iqa_cli.cli.output import Output, OutputError, check_place
+from iqa_cli.cli.output import Output, OutputError, check_output
 from iqa_cli.cli.sinks import Format, Sink, format_for, plain_sink
 from iqa_cli.errors import ExitCode, UsageError
 from iqa_cli.text import count, printable
@@ -111,8 +111,7 @@ def store(
         order="worst" if bottom is not None else "best" if by_score or top is not None else "path",
         limit=top if bottom is None else bottom,
     )
-    if output not in (None, "-"):
-        check_place(str(output))
+    check_output(output, (("store", path),))
     with StoreReader(path) as found:
         if summary:
             _print_summary(env, output_format, output, found.summary())

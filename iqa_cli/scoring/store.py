@@ -24,7 +24,7 @@ from types import TracebackType
 from iqa_cli.images.decode import Source
 from iqa_cli.scoring.hashing import Hashed, Stamp, read_hashed
 from iqa_cli.scoring.scored import Looked, Scored, reason_in_row
-from iqa_cli.scoring.storefile import StoreError, open_store, told
+from iqa_cli.scoring.storefile import StoreError, is_sound, open_store, told
 from iqa_cli.scoring.storekey import ScorerKey
 
 __all__ = ["Store", "StoreError", "StoreMemory"]
@@ -102,7 +102,7 @@ class Store:
         """Lane -> what is stored, by `_BY_STAMP` or `_BY_CONTENT`; called from any thread."""
         with self._reading:
             rows = self._reader.execute(sql, values).fetchall()
-        return {lanes[row[0]]: Scored(*row[1:]) for row in rows if row[0] in lanes}
+        return {lanes[row[0]]: Scored(*row[1:]) for row in rows if row[0] in lanes and is_sound(row[1:])}
 
     def put(
         self, path: str | bytes | None, hashed: Hashed, rows: Sequence[tuple[int, Scored | Exception]]

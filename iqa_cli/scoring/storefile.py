@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from iqa_cli.errors import UsageError
@@ -57,6 +59,13 @@ CREATE INDEX scores_by_score ON scores (scorer, score);
 """
 
 
+# What SQLite may have in a column of scores, in the order of `Scored`: it keeps any kind of value in any
+# column, so that a store from elsewhere can hold bytes or text where a number belongs.
+_NUMBER, _WHOLE, _TEXT = ({kind, type(None)} for kind in (float, int, str))
+_NUMBER.add(int)
+_KINDS = (_NUMBER, _NUMBER, _NUMBER, _WHOLE, _WHOLE, _WHOLE, _TEXT, _WHOLE, _NUMBER, _NUMBER)
+
+
 class StoreError(UsageError):
     """A store cannot be opened, read or written."""
 
@@ -83,11 +92,14 @@ def open_store(path: Path, *, make: bool = True) -> sqlite3.Connection:
         raise StoreError(f"{name}: cannot be opened: {one_line(str(error))}") from None
     connection = None
     try:
+        archived = not make and _is_archived(path)
+        place = f"{Path(os.path.realpath(path)).as_uri()}?immutable=1" if archived else path
         connection = sqlite3.connect(
-            path, timeout=_PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
+            place, timeout=_PATIENCE_SECONDS, isolation_level=None, check_same_thread=False, uri=archived
         )
         _check(connection, path)
-        _prepare(connection)
+        if not archived:
+            _prepare(connection)
     except BaseException as error:
         if connection is not None:
             connection.close()
@@ -95,6 +107,18 @@ def open_store(path: Path, *, make: bool = True) -> sqlite3.Connection:
             raise told(path, error) from None
         raise
     return connection
+
+
+def _is_archived(path: Path) -> bool:
+    """Whether a store is on a disk that nobody writes to, with nothing of a log beside it: SQLite, which
+    makes files beside a store to read it, has to be told that it cannot change."""
+    real = os.path.realpath(path)
+    return not os.access(Path(real).parent, os.W_OK) and not os.path.lexists(f"{real}-wal")
+
+
+def is_sound(scored: Sequence[object]) -> bool:
+    """Whether values, in the order of the fields of `Scored`, are of the kinds that were put in."""
+    return all(type(value) in kinds for value, kinds in zip(scored, _KINDS, strict=True))
 
 
 def told(path: Path, error: sqlite3.Error) -> StoreError:

@@ -11,7 +11,11 @@ from pathlib import Path
 from typing import Literal
 
 from iqa_cli.prediction import Prediction
-from iqa_cli.scoring.storefile import StoreError, open_store, told
+from iqa_cli.scoring.storefile import StoreError, is_sound, open_store, told
+from iqa_cli.text import one_line
+
+# The largest number that SQLite takes.
+_MOST = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -88,11 +92,11 @@ class StoreReader:
         """The records, one by one: a million of them take no more memory than one.
 
         Raises:
-            StoreError: No scorer is called so, or the file is damaged.
+            StoreError: No scorer is called so, or the file is damaged or holds what is no score.
         """
         try:
             for row in self._connection.execute(*self._query(wanted)):
-                yield _stored(row)
+                yield self._stored(row)
         except sqlite3.Error as error:
             raise told(self.path, error) from None
 
@@ -108,7 +112,10 @@ class StoreReader:
                 " avg(s.score) FROM scorers c LEFT JOIN scores s ON s.scorer = c.id"
                 " GROUP BY c.id ORDER BY c.model, c.settings, c.id"
             )
-            return [ScorerSummary(*row) for row in found]
+            return [
+                ScorerSummary(str(model), str(settings), str(weight), scored, failed, mean)
+                for model, settings, weight, scored, failed, mean in found
+            ]
         except sqlite3.Error as error:
             raise told(self.path, error) from None
 
@@ -133,10 +140,10 @@ class StoreReader:
         order = {"path": "f.path, s.scorer", "best": "s.score DESC, f.path", "worst": "s.score, f.path"}
         if wanted.order == "worst":
             conditions.append("s.score IS NOT NULL")
-        values.append(-1 if wanted.limit is None else wanted.limit)
+        values.append(-1 if wanted.limit is None else min(wanted.limit, _MOST))
         sql = (
-            "SELECT f.path, p.sha256, c.model, c.weight, c.settings, s.score, s.error, s.spread, s.width,"
-            " s.height, s.raw, s.crops, s.distortion, s.distortion_level, s.low, s.high"
+            "SELECT f.path, p.sha256, c.model, c.weight, c.settings, s.error, s.score, s.spread, s.raw,"
+            " s.crops, s.width, s.height, s.distortion, s.distortion_level, s.low, s.high"
             f" FROM {tables[0]} CROSS JOIN {tables[1]} ON f.picture = s.picture"
             " JOIN scorers c ON c.id = s.scorer JOIN pictures p ON p.id = s.picture"
             f" WHERE {' AND '.join(conditions)} ORDER BY {order[wanted.order]} LIMIT ?"
@@ -145,7 +152,7 @@ class StoreReader:
 
     def _scorers(self, wanted: Wanted) -> list[int]:
         found = self._connection.execute("SELECT id, model, settings FROM scorers ORDER BY id").fetchall()
-        models = {model for _, model, _ in found}
+        models = {str(model) for _, model, _ in found}
         for model in wanted.models:
             if model not in models:
                 there = ", ".join(sorted(models)) or "none"
@@ -156,28 +163,35 @@ class StoreReader:
             if (not wanted.models or model in wanted.models) and wanted.settings in (None, settings)
         ]
 
-
-def _stored(row: tuple[object, ...]) -> Stored:
-    path, sha256, model, weight, settings, score, error, *rest = row
-    assert isinstance(path, (str, bytes)) and isinstance(sha256, bytes)  # noqa: PT018
-    name = str(model)
-    spread, width, height, raw, crops, distortion, level, low, high = rest
-    known: dict[str, object] = {
-        "path": os.fsdecode(path),
-        "score": score,
-        "error": error,
-        "model": name,
-        "spread": spread,
-        "width": width,
-        "height": height,
-        "raw": raw,
-        "crops": crops,
-        "distortion": distortion,
-        "distortion_level": level,
-        "low": low,
-        "high": high,
-        "scores": {name: score},
-        "errors": {} if error is None else {name: error},
-        "intervals": {name: None if low is None or high is None else (low, high)},
-    }
-    return Stored(Prediction(**known), sha256.hex(), str(weight), str(settings))  # type: ignore[arg-type]
+    def _stored(self, row: tuple[object, ...]) -> Stored:
+        path, sha256, model, weight, settings, error, *scored = row
+        if (
+            not isinstance(path, (str, bytes))
+            or not isinstance(sha256, bytes)
+            or not isinstance(error, (str, type(None)))
+            or not is_sound(scored)
+        ):
+            raise StoreError(
+                f"{one_line(self.path)}: the store is damaged (a value of another kind than its column)"
+            )
+        name = str(model)
+        score, spread, raw, crops, width, height, distortion, level, low, high = scored
+        known: dict[str, object] = {
+            "path": os.fsdecode(path),
+            "score": score,
+            "error": error,
+            "model": name,
+            "spread": spread,
+            "width": width,
+            "height": height,
+            "raw": raw,
+            "crops": crops,
+            "distortion": distortion,
+            "distortion_level": level,
+            "low": low,
+            "high": high,
+            "scores": {name: score},
+            "errors": {} if error is None else {name: error},
+            "intervals": {name: None if low is None or high is None else (low, high)},
+        }
+        return Stored(Prediction(**known), sha256.hex(), str(weight), str(settings))  # type: ignore[arg-type]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -168,6 +170,9 @@ def test_wrong_usage_is_one_line_and_leaves_files_as_they_are(iqa: Iqa, stored: 
         (("score", "b.jpg", "--store", "b.jpg"), "b.jpg is no store of scores"),
         (("score", "b.jpg", "--store", "no/s.db"), "no/s.db: cannot be opened"),
         (("score", "b.jpg", "--store", "."), ". is a folder, not a store"),
+        (("store", "s.db", "-o", "./s.db"), "./s.db is the store, which the results would overwrite"),
+        (("store", "s.db", "-o", "b.jpg"), "b.jpg is a picture, which the results would overwrite"),
+        (("score", "b.jpg", "-o", "s.db"), "s.db is a database, which the results would overwrite"),
         (("store", "none.db"), "there is no store none.db"),
         (("store", "b.jpg"), "b.jpg is no store of scores"),
         (("store", "s.db", "--top", "1", "--bottom", "1"), "--top and --bottom exclude each other"),
@@ -179,6 +184,39 @@ def test_wrong_usage_is_one_line_and_leaves_files_as_they_are(iqa: Iqa, stored: 
         assert result.err.startswith(f"iqa: error: {line}"), result.err
     assert not Path("none.db").exists()
     assert iqa("score", "b.jpg").code == 0
+
+
+def test_more_rows_than_a_number_of_sqlite_are_all(iqa: Iqa, stored: list[dict[str, Any]]) -> None:
+    assert len(iqa("store", "s.db", "--top", "9" * 30).lines) == 3
+
+
+@pytest.mark.parametrize("change", ["width = 'wide'", "error = x'ff'", "low = 'x'", "crops = 0.5"])
+def test_a_store_from_elsewhere_with_values_of_other_kinds_is_one_line(
+    iqa: Iqa, stored: list[dict[str, Any]], change: str
+) -> None:
+    with contextlib.closing(sqlite3.connect("s.db")) as base:
+        base.execute(f"UPDATE scores SET {change}")
+        base.commit()
+    for form in FORMATS:
+        result = iqa("store", "s.db", "--format", form)
+        assert result.code == 2
+        assert result.err.startswith("iqa: error: s.db: the store is damaged (a value of another kind")
+        assert len(result.err.splitlines()) == 1
+    # What makes no sense is not known, and is scored anew.
+    again = iqa("score", "b.jpg", "--store", "s.db", "--format", "jsonl")
+    assert json.loads(again.out)["score"] == next(row["score"] for row in stored if row["path"] == "./b.jpg")
+
+
+def test_a_store_on_a_disk_that_may_not_be_written_is_listed(
+    iqa: Iqa, stored: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = iqa("store", "s.db").out
+    # Permissions do not stop root, hence a folder that only seems to be read-only; what would be written
+    # there does show.
+    monkeypatch.setattr("iqa_cli.scoring.storefile.os.access", lambda *_: False)
+    monkeypatch.setattr("iqa_cli.scoring.storefile._prepare", None)
+    assert iqa("store", "s.db").out == before
+    assert not list(Path().glob("s.db-*"))
 
 
 def test_a_device_is_no_store(iqa: Iqa, photos: Photos) -> None:
