@@ -209,6 +209,32 @@ def test_ctrl_c_of_a_real_process(iqa: Iqa, examples: Path, tmp_path: Path) -> N
     assert int(told[1]) == len(rows)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGHUP"])
+def test_a_process_that_is_asked_to_end_keeps_its_rows(
+    iqa: Iqa, examples: Path, tmp_path: Path, how: str
+) -> None:
+    """By `kill`, `timeout`, a batch system or a terminal that is closed: as by Ctrl-C."""
+    pictures, place = tmp_path / "pictures", tmp_path / "rows.csv"
+    pictures.mkdir()
+    for number in range(2000):
+        os.link(_copy(examples / "palace.jpg", tmp_path), pictures / f"{number:04}.jpg")
+    process = iqa.process("score", "-r", pictures, "-o", place)
+    end = time.monotonic() + 120
+    # The rows wait in a file beside it, which grows.
+    while not any(path.stat().st_size > 1000 for path in tmp_path.glob(".rows.csv.*.part")):
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    process.send_signal(getattr(signal, how))
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.INTERRUPTED
+    rows = list(csv.DictReader(place.read_text().splitlines()))
+    assert said.decode() == f"iqa: interrupted; {len(rows):,} pictures done\n"
+    assert all(float(row["score"]) > 0 for row in rows)
+    assert not list(tmp_path.glob("*.part"))
+
+
 def _copy(source: Path, folder: Path) -> Path:
     target = folder / ".original"
     if not target.exists():
