@@ -25,7 +25,8 @@ def search_folders() -> list[Path]:
     folders = []
     for entry in os.environ.get(ENVIRONMENT, "").split(os.pathsep):
         if entry:
-            folder = Path(entry).expanduser()
+            # Of somebody who has no home here it leaves ~ as it stands, where pathlib raises.
+            folder = Path(os.path.expanduser(entry))  # noqa: PTH111
             if not folder.is_dir():
                 raise WeightsError(f"{ENVIRONMENT} names {one_line(entry)}, which is not a folder")
             folders.append(folder)

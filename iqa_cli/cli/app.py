@@ -25,7 +25,7 @@ from typer.main import get_command
 from iqa_cli import __version__
 from iqa_cli.cli.context import Environment
 from iqa_cli.errors import ExitCode, IqaError, UsageError
-from iqa_cli.text import printable
+from iqa_cli.text import one_line, printable, reason_of
 
 # name: (module, attribute: a command function or a Typer app, one line for the help)
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -208,6 +208,16 @@ def _failed(error: Exception, env: Environment) -> int:
     if hasattr(error, "format_message"):  # of the parser of the command line
         env.error(_usage(error))
         return ExitCode.USAGE
+    if isinstance(error, OSError) and error.errno is not None:
+        # What the system says is for the user to mend: a name that is too long, a folder that may not be
+        # entered, a full disk behind stdout.
+        name = error.filename
+        of = f"{one_line(os.fsdecode(name))}: " if isinstance(name, str | bytes) else ""
+        env.error(UsageError(f"{of}{reason_of(error)}"))
+        return ExitCode.USAGE
+    if isinstance(error, MemoryError):
+        env.error(UsageError("there is not enough memory"))
+        return ExitCode.USAGE
     text = " ".join(str(error).split())
     env.error(
         IqaError(
@@ -247,8 +257,19 @@ def _redirected(env: Environment) -> Iterator[None]:
             stdout.detach()
 
 
+def _occupy_standard_descriptors() -> None:
+    """Have nothing else opened under the numbers 0 to 2 where the caller has closed them (`2>&-`): what a
+    library in C prints to stderr would go into the file of results."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+
+
 def main() -> None:
     """Entry point of the console script `iqa`."""
+    _occupy_standard_descriptors()
     code = run()
     for stream in (sys.stdout, sys.stderr):
         if stream is None:

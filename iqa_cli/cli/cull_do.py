@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -161,7 +162,7 @@ def _journal_place(cull: CullOptions) -> Path:
     name = f"iqa-cull-{datetime.now():%Y%m%d-%H%M%S}"
     folder = Path(cull.to or ".")
     names = (f"{name}.jsonl", *(f"{name}-{number}.jsonl" for number in range(2, 1000)))
-    return next((folder / name for name in names if not (folder / name).exists()), folder / names[0])
+    return next((folder / name for name in names if not os.path.lexists(folder / name)), folder / names[0])
 
 
 def _tell_planned(carried: Steps, action: Action, env: Environment) -> None:

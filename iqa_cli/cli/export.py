@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -31,7 +32,8 @@ def export(
     env.quiet |= quiet
     if not is_exported(output):
         raise UsageError(f"{one_line(output)}: the name of an exported network should end in .onnx")
-    if output.exists():
+    with contextlib.suppress(FileNotFoundError):
+        output.lstat()  # raises for a name that cannot be, before minutes go into the network
         raise UsageError(f"{one_line(output)} exists", hint="name another file, or remove it")
     env.note("exporting, which takes a while ...")
     from iqa_cli.exporting import export_network

@@ -64,7 +64,7 @@ def entries_of(stream: BinaryIO, *, null: bool, where: str) -> Iterator[str]:
         UsageError: It is no list of names; `where` is what it is called then.
     """
     lines = _split_at_null(stream) if null else iter(lambda: stream.readline(_LONGEST_NAME + 1), b"")
-    for number, line in enumerate(lines):
+    for number, line in enumerate(_readable(lines, where)):
         if len(line) > _LONGEST_NAME:
             raise UsageError(
                 f"{printable(where)} is no list of files: a name in it is longer than any can be"
@@ -79,6 +79,13 @@ def entries_of(stream: BinaryIO, *, null: bool, where: str) -> Iterator[str]:
         if entry:
             # Bytes that are no UTF-8 survive as lone surrogates, as in sys.argv.
             yield os.fsdecode(entry)
+
+
+def _readable(lines: Iterator[bytes], where: str) -> Iterator[bytes]:
+    try:
+        yield from lines
+    except OSError as error:  # stdin may be a folder, too
+        raise UsageError(f"the list {printable(where)} cannot be read: {reason_of(error)}") from None
 
 
 def _split_at_null(stream: BinaryIO) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,8 @@ def named(picture: str) -> Iterator[None]:
     try:
         yield
     except IqaError as error:
-        hint = None if Path(picture).is_dir() else error.hint  # which is one for `iqa score`
+        # Which is one for `iqa score`.
+        hint = None if os.path.isdir(picture) else error.hint  # noqa: PTH112 - of any name, however long
         raise type(error)(f"{one_line(picture)}: {error.message}", hint=hint) from None
 
 

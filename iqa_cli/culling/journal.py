@@ -27,7 +27,7 @@ from typing import Any, BinaryIO
 
 from iqa_cli.culling.steps import Kind, Step
 from iqa_cli.errors import UsageError
-from iqa_cli.replacing import unwritable
+from iqa_cli.replacing import is_special, unwritable
 from iqa_cli.text import one_line, reason_of
 
 _MARK = "iqa_cull_journal"
@@ -136,6 +136,8 @@ def reopen(path: Path) -> Journal:
     """
     name = one_line(path)
     try:
+        if is_special(path):  # a pipe would be waited for, and a device may have no end
+            raise JournalError(f"{name} is no journal of 'iqa cull'")
         content = path.read_bytes()
         file = path.open("ab")
     except (OSError, ValueError) as error:

@@ -131,6 +131,8 @@ def _entry(picture: Planned) -> dict[str, Any]:
 
 def is_plan(path: str) -> bool:
     """Whether a file begins like a plan; False for one that cannot be read."""
+    if not os.path.isfile(path):  # noqa: PTH113 - a pipe would be waited for
+        return False
     try:
         with Path(path).open("rb") as file:
             head = file.read(200).lstrip()

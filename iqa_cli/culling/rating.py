@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
@@ -74,7 +75,7 @@ def rating_steps(
     # photo.jpg and photo.png would both have photo.xmp.
     stems = Counter(str(place.with_suffix("")).casefold() for _, place, _ in rated)
     for path, place, score in rated:
-        if not place.is_file():
+        if not os.path.isfile(place):  # noqa: PTH113 - False where it may not be looked at
             made.left.append((path, "there is no such file any more"))
             continue
         names = [] if naming is Naming.stem else [f"{place.name}.xmp"]
@@ -118,6 +119,6 @@ def _rate(
 def _there(sidecar: Path) -> Path | None:
     """The sidecar as it is called on the disk: also photo.XMP."""
     for name in (sidecar, sidecar.with_suffix(".XMP")):
-        if name.exists() or name.is_symlink():
+        if os.path.lexists(name):  # False of a name that is too long, which writing it will tell
             return name
     return None

@@ -80,6 +80,8 @@ def read_config() -> dict[str, Path]:
         return {}
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read the config file '{shown}': {reason_of(error)}") from None
+    except RecursionError:
+        raise UsageError(f"cannot read the config file '{shown}': its lists are nested too deeply") from None
     table: Any = content.get("data", {})
     if not isinstance(table, dict):
         raise UsageError(f"{shown}: data is no table", hint='write [data], then lines NAME = "FOLDER"')

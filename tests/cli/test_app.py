@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -128,6 +129,37 @@ def test_a_defect_is_one_line_with_its_own_code_and_debug_shows_the_traceback(
     assert "Traceback" not in result.err
     assert "Traceback" in iqa("score", "--debug", "a.jpg").err
     assert "Traceback" in iqa("--debug", "score", "a.jpg").err
+
+
+def test_what_the_system_says_of_a_file_is_no_defect(iqa: Iqa, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied", "a\x1b[31m/b")
+
+    monkeypatch.setattr("iqa_cli.cli.score.run_score", refused)
+    result = iqa("score", "a.jpg")
+    assert (result.code, result.err) == (2, "iqa: error: a\\x1b[31m/b: Permission denied\n")
+    assert "Traceback" in iqa("--debug", "score", "a.jpg").err
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is full")  # noqa: PTH110
+@pytest.mark.parametrize("arguments", [["--help"], ["models"], ["models", "--format", "json"]])
+def test_a_full_disk_behind_stdout_is_one_line(iqa: Iqa, arguments: list[str]) -> None:
+    with open("/dev/full", "wb", buffering=0) as full:  # noqa: PTH123
+        result = iqa(*arguments, stdout=full)
+    assert (result.code, result.err) == (2, "iqa: error: No space left on device\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="descriptors of POSIX")
+def test_nothing_is_opened_in_place_of_a_standard_stream_that_was_closed() -> None:
+    """A library in C that prints to stderr would write into a file of results that has its number."""
+    code = (
+        "import os, sys\n"
+        "from iqa_cli.cli import app\n"
+        "app.run = lambda: os.open(os.devnull, os.O_RDONLY)\n"
+        "app.main()\n"
+    )
+    done = subprocess.run(["sh", "-c", 'exec "$0" -c "$1" <&- >&- 2>&-', sys.executable, code], check=False)
+    assert done.returncode > 2
 
 
 def test_importing_the_package_is_light() -> None:

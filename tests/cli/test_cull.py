@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 import signal
 import time
@@ -310,6 +311,30 @@ def test_wrong_usage_is_one_line_and_touches_nothing(iqa: Iqa, shoot: Path, argu
     assert result.err.startswith("iqa: error: ")
     assert len(result.err.splitlines()) <= 2
     assert names(Path()) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes with names")
+def test_a_pipe_is_no_plan_and_no_journal_and_never_waited_for(iqa: Iqa, shoot: Path) -> None:
+    os.mkfifo("pipe")
+    assert "not a regular file" in iqa("cull", "pipe").err
+    for place in ("pipe", "/dev/zero"):
+        for option in ("--undo", "--resume"):
+            result = iqa("cull", option, place)
+            assert (result.code, result.err) == (2, f"iqa: error: {place} is no journal of 'iqa cull'\n")
+
+
+def test_a_sidecar_whose_name_would_be_too_long_is_told_and_the_others_are_written(
+    iqa: Iqa, scored: Path
+) -> None:
+    name = "x" * 250 + ".jpg"
+    shutil.copy(scored / "dog.jpg", scored / name)
+    with Path("scores.csv").open("a") as file:
+        file.write(f"shoot/{name},70,m,60,80\n")
+    result = iqa("cull", "--scores", "scores.csv", "--xmp", "full")
+    assert result.code == 3
+    assert "file name too long" in result.err
+    assert "defect" not in result.err
+    assert {path.name for path in scored.rglob("*.xmp")} == {f"{Path(name).name}.xmp" for name in SCORES}
 
 
 def test_none_alike(iqa: Iqa, shoot: Path) -> None:

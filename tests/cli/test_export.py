@@ -68,6 +68,7 @@ def test_the_file_is_new_listed_and_checked(
         (["mfenet", "-o", "out.safetensors"], ExitCode.USAGE, "should end in .onnx"),
         (["none", "-o", "out.onnx"], ExitCode.NOT_AVAILABLE, "there is no weight 'none'"),
         (["mfenet"], ExitCode.USAGE, "-o"),
+        (["mfenet", "-o", "x" * 300 + ".onnx"], ExitCode.USAGE, "File name too long\n"),
     ],
 )
 def test_what_is_refused(iqa: Iqa, arguments: list[str], code: ExitCode, said: str) -> None:

@@ -19,6 +19,7 @@ from iqa_cli.cli.app import run as run_iqa
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.models import app
 from iqa_cli.errors import ExitCode, WeightsError
+from iqa_cli.finding import search_folders
 from iqa_cli.images.policy import SizePolicy
 from iqa_cli.weights import save_weights
 
@@ -115,6 +116,12 @@ def test_no_weights_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert result.stdout == ""
     assert "IQA_WEIGHTS" in result.stderr
     assert json.loads(run("--format", "json", code=4).stdout) == []
+
+
+def test_a_home_that_nobody_has_is_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IQA_WEIGHTS", "~nobody-of-this-name/weights")
+    with pytest.raises(WeightsError, match="names ~nobody-of-this-name/weights, which is not a folder"):
+        search_folders()
 
 
 def test_show_for_a_reader(folder: Path) -> None:

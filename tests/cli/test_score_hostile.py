@@ -80,6 +80,15 @@ def test_the_list_is_not_overwritten(iqa: Iqa, photos: Photos) -> None:
     assert (folder / "list.txt").read_text() == "a.jpg\n"
 
 
+def test_a_weight_is_not_overwritten(iqa: Iqa, photos: Photos, weight: Path) -> None:
+    photos("a.jpg")
+    before = weight.read_bytes()
+    result = iqa("score", "a.jpg", "--weights", weight, "-o", weight)
+    assert result.code == ExitCode.USAGE
+    assert "is a weight, which the results would overwrite" in result.err
+    assert weight.read_bytes() == before
+
+
 @pytest.mark.skipif(os.name == "nt", reason="a folder in use cannot be removed")
 def test_a_folder_that_was_removed_meanwhile_is_one_line(iqa: Iqa, photos: Photos) -> None:
     folder = photos("a.jpg")
@@ -113,6 +122,19 @@ def test_a_list_without_an_end_of_line_ends(iqa: Iqa, option: list[str]) -> None
     assert (result.code, result.out) == (ExitCode.USAGE, b"")
     assert "stdin is no list of files" in result.err
     assert stream.given < 2**20
+
+
+@pytest.mark.parametrize("option", [[], ["-0"]])
+def test_a_folder_in_place_of_stdin_is_one_line(iqa: Iqa, option: list[str]) -> None:
+    class Folder:
+        def read(self, size: int = -1) -> bytes:
+            raise IsADirectoryError(21, "Is a directory")
+
+        readline = read
+
+    result = iqa("score", *option, "-", stdin=Folder())  # type: ignore[arg-type]
+    assert (result.code, result.out) == (ExitCode.USAGE, b"")
+    assert result.err == "iqa: error: the list stdin cannot be read: Is a directory\n"
 
 
 @pytest.fixture

@@ -82,6 +82,7 @@ def test_with_nothing_set_the_three_ways_are_told(home: Path) -> None:
         ("[data]\nspaq = 7\n", "the folder of 'spaq' is no path in quotes"),
         ('[data]\nspaq = ""\n', "the folder of 'spaq' is no path in quotes"),
         ('data = "/all"\n', "data is no table"),
+        ("data = " + "[" * 9999, "nested too deeply"),
     ],
 )
 def test_a_damaged_config_file_is_one_clear_line(home: Path, text: str, message: str) -> None:
