@@ -106,7 +106,7 @@ def main() -> None:
             rows.append(row)
             file.write(json.dumps(row) + "\n")
             file.flush()
-    print_table(rows, policy.glance_weight)
+    print_table([row for row in rows if row["level"] in (0, *given.levels)], policy.glance_weight)
 
 
 if __name__ == "__main__":
