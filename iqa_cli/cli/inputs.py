@@ -43,6 +43,8 @@ class Inputs:
         repeated: Inputs left out because the same file had come before.
         unreadable: Folders that could not be listed.
         empty: Folders without pictures.
+        left_out: Absolute path of the folder that is passed over; empty for none.
+        passed_over: How many inputs lay in it.
         urls: Whether there may be URLs.
     """
 
@@ -53,6 +55,7 @@ class Inputs:
     unreadable: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
     left_out: str = ""
+    passed_over: int = 0
     urls: bool = False
     _seen: NameSet = field(default_factory=NameSet)
 
@@ -140,6 +143,10 @@ def gather(
 def _nothing(inputs: Inputs, given: bool, streamed: bool) -> UsageError:
     if inputs.unreadable:
         return UsageError(inputs.unreadable[0])
+    if inputs.passed_over:
+        return UsageError(
+            f"all pictures are in {printable(inputs.left_out)}, where pictures are put and none taken from"
+        )
     if len(inputs.empty) == 1:
         return UsageError(f"there are no pictures in {printable(inputs.empty[0])}")
     if inputs.empty:
@@ -238,6 +245,7 @@ def _distinct(paths: Iterable[str], inputs: Inputs) -> Iterator[str]:
         except (OSError, ValueError):
             real = path
         if inputs.left_out and real.startswith(inputs.left_out):
+            inputs.passed_over += 1
             continue
         if inputs._seen.add(real):
             yield path

@@ -163,6 +163,15 @@ def test_the_picks_are_no_inputs(iqa: Iqa, shoot: Path) -> None:
     assert "old.jpg" in names(shoot / "picks")
 
 
+def test_a_folder_is_not_carried_into_itself(iqa: Iqa, shoot: Path) -> None:
+    before = names(Path())
+    for place in ("shoot", "."):
+        result = iqa("cull", "shoot", "--apply", "move", "--to", place)
+        assert result.code == 2
+        assert result.err.startswith(f"iqa: error: all pictures are in {Path(place).resolve()}")
+    assert names(Path()) == before
+
+
 def test_a_picture_that_is_scored_under_two_spellings_is_one(iqa: Iqa, scored: Path, tmp_path: Path) -> None:
     """Else one spelling would be kept, and the other moved out of the way."""
     with Path("scores.csv").open("a", newline="") as file:
