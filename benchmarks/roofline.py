@@ -113,6 +113,8 @@ def _kind(func: Any, args: Any, found: Any) -> tuple[str, float]:
     name = func._schema.name.rpartition("::")[2]
     if name == "convolution":
         x, weight, transposed, groups = args[0], args[1], args[6], args[8]
+    elif name == "_convolution_transpose_pointwise":
+        x, weight, transposed, groups = args[0], args[1], True, 1
     elif name.startswith("_convolution_pointwise"):
         # What adds to another tensor has that one first.
         x, weight = args[1:3] if name.endswith("_") else args[:2]

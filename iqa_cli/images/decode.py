@@ -18,11 +18,11 @@ from iqa_cli.errors import ImageError
 from iqa_cli.images.arrays import check_pixels, image_from_array, tiff_by_opencv
 from iqa_cli.images.content import HEAD_BYTES, is_camera_raw, is_heic, is_tiff, why_not_an_image
 from iqa_cli.images.hdr import transfer_of_file, transfer_of_profile
+from iqa_cli.images.large import in_less_memory
 from iqa_cli.images.photo import Photo
 from iqa_cli.images.pillow import quiet_pillow
 from iqa_cli.images.policy import SizePolicy, reduced_size
 from iqa_cli.images.reading import reading_of
-from iqa_cli.images.webp import in_less_memory
 from iqa_cli.text import one_line, reason_of
 
 __all__ = ["Photo", "Source", "open_file", "open_photo"]
@@ -140,7 +140,8 @@ def _from_stream(
         if transfer is not None:
             raise _is_hdr(transfer)
         _check_size(*image.size, max_pixels, min_side)
-        image = in_less_memory(image, stream)
+        if draft_side is None or image.format == "WEBP":  # a JPEG is then decoded smaller, in less memory yet
+            image = in_less_memory(image, stream)
         return _decoded(image, max_pixels, min_side, exif=exif, draft_side=draft_side, owned=True)
 
 
