@@ -68,6 +68,21 @@ class Network(ABC):
             done += size
         return np.concatenate(rows) if rows else np.zeros((0, 1 + 2 * len(self.names)), dtype=np.float32)
 
+    def begin(self, crops: npt.NDArray[np.uint8]) -> Callable[[], npt.NDArray[np.float32]]:
+        """Start on one batch.
+
+        Args:
+            crops: As of `rows`.
+
+        Returns:
+            What waits for its rows and gives them. By default they are there when this returns.
+
+        Raises:
+            ValueError, IqaError: As `rows`, here or when the rows are waited for.
+        """
+        found = self.rows(crops)
+        return lambda: found
+
     def release(self) -> None:
         """Give memory back that the device holds for later; nothing to do by default."""
         return

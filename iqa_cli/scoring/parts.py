@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from iqa_cli.images.crops import Crop
 
 Predict = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
+#: Starts on a batch, and gives what waits for its rows.
+Begin = Callable[[npt.NDArray[np.uint8]], Callable[[], npt.NDArray[np.float32]]]
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,13 @@ class Lane:
         predict: uint8 [N, S, S, 3] to float [N, K], called from the thread that iterates: the raw score, then
             what else the network says of a crop.
         batch_size: Crops in a batch.
+        begin: The same for a network that computes beside this process: the next batch is begun before the
+            rows of one are waited for. None where `predict` is all there is.
     """
 
     predict: Predict
     batch_size: int
+    begin: Begin | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from iqa_cli.scoring.batches import Batches
 from iqa_cli.scoring.parts import Known, Lane, Part, Refusal, Result, Size
 from iqa_cli.scoring.pooling import CropScores
 
@@ -225,13 +226,13 @@ class Pipeline(Generic[T]):
 
     def _collect(self) -> Iterator[Outcome[T]]:
         waiting: deque[_Job[T]] = deque()
-        batches: list[list[tuple[_Collected, Crop]]] = [[] for _ in self._lanes]
+        batches = Batches(self._lanes)
         while True:
             try:
                 job = self._jobs.get(timeout=IDLE_SECONDS)
             except queue.Empty:
-                if any(batches):
-                    self._flush_all(batches)
+                if batches:
+                    batches.flush()
                     yield from _finished(waiting)
                 continue
             if isinstance(job, Exception):
@@ -240,14 +241,12 @@ class Pipeline(Generic[T]):
                 break
             waiting.append(job)
             for number, crop in self._crops(job):
-                batches[number].append((job.lanes[number], crop))
-                if len(batches[number]) == self._lanes[number].batch_size:
-                    self._flush(number, batches[number])
+                if batches.add(number, crop.pixels, job.lanes[number].rows):
                     yield from _finished(waiting)
             if len(waiting) > self._most_waiting:
-                self._flush_all(batches)
+                batches.flush()
             yield from _finished(waiting)
-        self._flush_all(batches)
+        batches.flush()
         yield from _finished(waiting)
 
     def _crops(self, job: _Job[T]) -> Iterator[tuple[int, Crop]]:
@@ -273,17 +272,6 @@ class Pipeline(Generic[T]):
                 number, crop = part
                 job.lanes[number].add(crop)
                 yield number, crop
-
-    def _flush_all(self, batches: list[list[tuple[_Collected, Crop]]]) -> None:
-        for number, batch in enumerate(batches):
-            if batch:
-                self._flush(number, batch)
-
-    def _flush(self, number: int, batch: list[tuple[_Collected, Crop]]) -> None:
-        rows = self._lanes[number].predict(np.stack([crop.pixels for _, crop in batch]))
-        for (lane, _), row in zip(batch, rows, strict=True):
-            lane.rows.append(row)
-        batch.clear()
 
 
 def _finished(waiting: deque[_Job[T]]) -> Iterator[Outcome[T]]:

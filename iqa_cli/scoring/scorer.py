@@ -209,7 +209,9 @@ class Scorer:
 
     def lane(self) -> Lane:
         """Its network as part of a pipeline."""
-        return Lane(self._network.rows, self.batch_size)
+        # A CPU gains nothing by it, and would give its rows a batch later.
+        begin = None if self.device == "cpu" else self._network.begin
+        return Lane(self._network.rows, self.batch_size, begin)
 
     def score(
         self, source: Source, *, mode: Mode = "default", max_pixels: int = MAX_PIXELS, exif: bool = True

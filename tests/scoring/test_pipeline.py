@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -60,6 +60,66 @@ def test_outcomes_come_in_order_each_with_its_own_scores(decoders: int, batch_si
             assert isinstance(outcome.results[0], ValueError)
         else:
             assert summary(outcome) == (item, item, [float(item)] * (item % 5))
+
+
+class Beside(Network):
+    """Computes when the rows are waited for, and remembers how many batches were begun and not waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open, self.most = 0, 0
+
+    def begin(self, crops: np.ndarray) -> Callable[[], np.ndarray]:
+        self.open += 1
+        self.most = max(self.most, self.open)
+        kept = crops.copy()
+
+        def wait() -> np.ndarray:
+            self.open -= 1
+            return self(kept)
+
+        return wait
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 16, 1000])
+def test_a_network_beside_the_process_gets_the_next_batch_before_it_is_waited_for(batch_size: int) -> None:
+    network, alone = Beside(), Network()
+    lanes = [Lane(network, batch_size, network.begin)]
+    found = [summary(outcome) for outcome in Pipeline(looks, lanes, decoders=2).run(range(60))]
+    wanted = [
+        summary(outcome) for outcome in Pipeline(looks, [Lane(alone, batch_size)], decoders=2).run(range(60))
+    ]
+    assert found == wanted
+    assert network.batches == alone.batches
+    assert network.open == 0
+    assert network.most == (1 if batch_size == 1000 else 2)
+
+
+def test_what_a_network_beside_the_process_raises_when_it_is_waited_for_ends_the_run() -> None:
+    def begin(crops: np.ndarray) -> Callable[[], np.ndarray]:
+        def wait() -> np.ndarray:
+            raise RuntimeError("the device is gone")
+
+        return wait
+
+    pipeline = Pipeline(looks, [Lane(Network(), 4, begin)], decoders=2)
+    with pytest.raises(RuntimeError, match="gone"):
+        list(pipeline.run(range(20)))
+
+
+def test_a_slow_list_does_not_keep_a_begun_batch_waiting() -> None:
+    more = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 4
+        assert more.wait(20)
+        yield 1
+
+    network = Beside()
+    outcomes = Pipeline(looks, [Lane(network, 4, network.begin)], decoders=1).run(items())
+    assert summary(next(outcomes)) == (4, 4, [4.0] * 4)
+    more.set()
+    assert [outcome.item for outcome in outcomes] == [1]
 
 
 def test_crops_of_different_pictures_share_batches_the_same_way_every_time() -> None:
