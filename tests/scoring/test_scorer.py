@@ -192,6 +192,22 @@ def test_predict_crops_checks_its_input(scorer: Scorer) -> None:
             scorer.predict_crops(wrong)
 
 
+@pytest.mark.parametrize(
+    "device",
+    [
+        "cpu",
+        pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")),
+    ],
+)
+def test_a_batch_that_is_begun_has_the_same_rows(tiny_weight: Path, device: str) -> None:
+    network = load(tiny_weight, device=device, batch_size=4)._network
+    crops = np.random.default_rng(1).integers(0, 256, (9, 224, 224, 3), np.uint8)
+    begun = [network.begin(part) for part in (crops[:4], crops[4:8], crops[8:])]
+    found = np.concatenate([wait() for wait in begun])
+    assert np.array_equal(found, network.rows(crops))
+    assert np.array_equal(network.begin(crops)(), found), "more than a batch"
+
+
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_lower_precision_is_a_choice_and_stays_near(
     scorer: Scorer, tiny_weight: Path, examples: Path, precision: str
