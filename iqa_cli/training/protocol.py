@@ -15,7 +15,7 @@ from iqa_cli.training.beginning import beginning
 from iqa_cli.training.checkpoint import claim_folder, write_text
 from iqa_cli.training.configfile import config_text
 from iqa_cli.training.crops import check_pictures
-from iqa_cli.training.description import describe_run
+from iqa_cli.training.description import check_enough, describe_run
 from iqa_cli.training.devices import Machine
 from iqa_cli.training.finish import finish
 from iqa_cli.training.job import Job
@@ -64,6 +64,8 @@ def train_weight(
     warm = load_warm_start(network, run.start, starts.replaced(run)) if run.start is not None else None
     anchor, *others = sources
     fit: Sequence[ImageRecord] = anchor.fit
+    # Before the folder is claimed: with other options the same command may follow.
+    check_enough(config, fit, anchor.choose)
     further = [Part(other.database.name, other.kind, other.fit, other.choose) for other in others]
     parts = [(source.fit, source.choose) for source in sources]
     before = [*([warm] if warm else []), *starts.handed_on(run)]

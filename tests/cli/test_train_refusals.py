@@ -128,3 +128,10 @@ def test_the_output_must_be_a_folder_that_can_be_written(train: Train, tmp_path:
     result = train()
     assert result.code == ExitCode.USAGE
     assert "-o: run is a file" in result.err
+
+
+def test_what_is_refused_leaves_the_folder_to_the_next_try(train: Train, tmp_path: Path) -> None:
+    refused = train("--set", "batch=99")
+    assert refused.code == ExitCode.USAGE
+    assert "12 pictures to fit and 6 to choose on are too few" in refused.err
+    assert not (tmp_path / "run" / "config.json").exists()
