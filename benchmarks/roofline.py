@@ -126,6 +126,8 @@ def _kind(func: Any, args: Any, found: Any) -> tuple[str, float]:
         return "other", 0.0
     height, width = weight.shape[-2:]
     each = weight.shape[1] * height * width
+    if transposed:  # what is packed does not say which of its channels come out
+        each = found.shape[1] // groups * height * width
     operations = 2.0 * (x.numel() if transposed else found.numel()) * each
     if transposed:
         return f"{height}x{width} transposed", operations

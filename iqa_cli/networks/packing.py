@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from iqa_cli.networks.efficientnet_lite import InvertedResidual
 from iqa_cli.networks.folding import pairs_of
-from iqa_cli.networks.packed_conv import PackedConv, is_packable, packed_conv, post_operation
+from iqa_cli.networks.packed_conv import PackedConv, is_packable, packed_conv, packed_plain, post_operation
 from iqa_cli.networks.packed_vcrnet import PackedReduction, pack_restoration
 from iqa_cli.networks.resnet import Bottleneck
 from iqa_cli.networks.same_padding import pad_by_parity
@@ -80,9 +80,9 @@ class PackedBottleneck(nn.Module):
 
     def __init__(self, block: Bottleneck) -> None:
         super().__init__()
-        self.conv1 = PackedConv(block.conv1, block.act)
-        self.conv2 = PackedConv(block.conv2, block.act)
-        self.conv3 = PackedConv(block.conv3, block.act)
+        self.conv1 = packed_plain(block.conv1, block.act)
+        self.conv2 = packed_plain(block.conv2, block.act)
+        self.conv3 = packed_plain(block.conv3, block.act)
         self.downsample = None if block.downsample is None else _packed(block.downsample)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -123,9 +123,9 @@ class PackedInvertedResidual(nn.Module):
 
     def __init__(self, block: InvertedResidual) -> None:
         super().__init__()
-        self.conv_pw = PackedConv(block.conv_pw, block.bn1)
+        self.conv_pw = packed_plain(block.conv_pw, block.bn1)
         self.conv_dw = packed_conv(block.conv_dw, block.bn2)
-        self.conv_pwl = PackedConv(block.conv_pwl)
+        self.conv_pwl = packed_plain(block.conv_pwl)
         self.has_skip = block.has_skip
 
     def forward(self, x: Tensor) -> Tensor:

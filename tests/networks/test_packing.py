@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from iqa_cli.networks.folding import fold_batchnorms
-from iqa_cli.networks.packed_conv import PackedConv, PackedParityPadded
+from iqa_cli.networks.packed_conv import PackedConv, PackedParityPadded, PackedPoint, packed_conv
 from iqa_cli.networks.packing import (
     PackedBlock,
     PackedBottleneck,
@@ -102,6 +102,27 @@ def test_of_an_efficientnet_lite_no_convolution_is_left_to_torch() -> None:
     assert kinds.count(PackedInvertedResidual) == 15
     assert kinds.count(PackedParityPadded) == 5
     assert not [kind for kind in kinds if issubclass(kind, nn.Conv2d | nn.ReLU6)]
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(("out", "side"), [(64, 10), (64, 30), (512, 30)])
+def test_deep_points_are_the_same_as_matrix_products(out: int, side: int, stride: int) -> None:
+    torch.manual_seed(out + side)
+    conv = nn.Conv2d(512, out, 1, stride).requires_grad_(False)
+    assert isinstance(packed_conv(conv, nn.ReLU()), PackedPoint)
+    for layout in (torch.channels_last, torch.contiguous_format):
+        x = torch.randn(2, 512, side, side).contiguous(memory_format=layout)
+        wanted = conv(x)
+        other = torch.randn_like(wanted).contiguous(memory_format=torch.channels_last)
+        added = (wanted + other).relu()
+        packed = PackedPoint(conv, nn.ReLU())
+        torch.testing.assert_close(packed(x), wanted.relu(), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(packed.added_to(other, x), added, atol=1e-5, rtol=1e-5)
+
+
+def test_points_of_few_channels_are_left_to_the_library() -> None:
+    for conv in (nn.Conv2d(256, 512, 1), nn.Conv2d(512, 48, 1), nn.Conv2d(512, 64, 3, padding=1)):
+        assert type(packed_conv(conv.requires_grad_(False))) is PackedConv
 
 
 @pytest.mark.parametrize("groups", [1, 8])
