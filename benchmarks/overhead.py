@@ -3,9 +3,9 @@
     python -m benchmarks.overhead [WEIGHT] [--turns 3]
 
 The pictures are the mosaics of `score_sizes.py`. "Decoder" is Pillow alone, from the file to all pixels;
-"decoding" what scoring does up to the crops, reducing the picture included; "network" the same crops in
-batches; "all" a picture of `score_many`; "the rest" what it takes beyond the two. One thread of the network,
-the least of the turns.
+"reducing" making the whole view and the glance of the pixels; "decoding" what scoring does up to the crops,
+both included; "network" the same crops in batches; "all" a picture of `score_many`; "the rest" what it takes
+beyond decoding and network. One thread of the network, the least of the turns.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from benchmarks.score_sizes import SIZES, mosaic
 from iqa_cli import load
 from iqa_cli.images.crops import iter_crops
 from iqa_cli.images.decode import open_photo
+from iqa_cli.images.photo import Photo
 
 
 def seconds_of(run: Callable[[], object]) -> float:
@@ -39,7 +40,8 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=3)
     options = parser.parse_args()
     scorer = load(options.weight, device="cpu", threads=1)
-    titles = ("decoder, s", "decoding, s", "times", "network, s", "all, s", "the rest, of all")
+    policy = scorer.policy
+    titles = ("decoder, s", "reducing, s", "decoding, s", "times", "network, s", "all, s", "the rest, of all")
     print(f"| picture | {' | '.join(titles)} |\n| --- |{' --: |' * len(titles)}")
     with tempfile.TemporaryDirectory() as name:
         for label, size in SIZES.items():
@@ -50,23 +52,32 @@ def main() -> None:
                 with Image.open(path) as image:
                     image.load()
 
+            def reducing(photo: Photo) -> None:
+                sizes = {policy.whole_size(photo.width, photo.height)}
+                if policy.glance_weight:
+                    sizes.add(policy.glance_size(photo.width, photo.height))
+                for size in sizes - {(photo.width, photo.height)}:
+                    photo.resized(*size, policy.kernel)
+
             def decoding(path: Path = path) -> np.ndarray:
                 with open_photo(path) as photo:
-                    return np.stack([crop.pixels for crop in iter_crops(photo, scorer.policy)])
+                    return np.stack([crop.pixels for crop in iter_crops(photo, policy)])
 
-            crops = decoding()
+            crops, opened = decoding(), open_photo(path)
             steps: list[Callable[[], object]] = [
                 decoder,
+                lambda opened=opened: reducing(opened),  # type: ignore[misc]
                 decoding,
                 lambda crops=crops: scorer.predict_crops(crops),  # type: ignore[misc]
                 lambda path=path: list(scorer.score_many([path])),  # type: ignore[misc]
             ]
             turns = [[seconds_of(step) for step in steps] for _ in range(options.turns)]
-            bare, decoded, network, whole = np.min(turns, axis=0)
+            opened.close()
+            bare, reduced, decoded, network, whole = np.min(turns, axis=0)
             rest = max(0.0, whole - decoded - network) / whole
             print(
-                f"| {label} | {bare:.3f} | {decoded:.3f} | {decoded / bare:.2f} | {network:.3f} "
-                f"| {whole:.3f} | {rest:.1%} |",
+                f"| {label} | {bare:.3f} | {reduced:.3f} | {decoded:.3f} | {decoded / bare:.2f} "
+                f"| {network:.3f} | {whole:.3f} | {rest:.1%} |",
                 flush=True,
             )
 
