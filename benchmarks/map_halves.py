@@ -5,8 +5,10 @@ python -m benchmarks.map_halves PRISTINE/ [--model mfenet] [--photographs 6] [--
 Of photographs of the part val the right half, or of every second one the left half, is replaced by that of a
 distorted copy. The area under the ROC curve of a map is the chance that a cell of the sound half has a higher
 value than one of the other; 0.5 is chance. Cells on the border, a quarter of a tile to both sides, are left
-out: tiles there see both halves. The mean over photographs is reported, and in how many of them the half was
-found (0.5 exceeded).
+out: tiles there see both halves. Reported are the mean over photographs, in how many of them the half was
+found (0.5 exceeded), and by how many points it is lower than in the map of the photograph as it was. The
+first row is of the photographs as they were: the halves of a sound one differ, too, by the points that stand
+above the table, and what is distorted by less than that cannot be told from what is in the picture.
 """
 
 from __future__ import annotations
@@ -27,12 +29,17 @@ from iqa_cli.scoring.quality_map import quality_map
 from iqa_cli.training.pictures import decode
 
 
-def area(values: np.ndarray, left: bool, border: float) -> float:
-    """Area under the curve of a map [rows, columns] whose left or right half was distorted."""
+def halves(values: np.ndarray, left: bool, border: float) -> tuple[np.ndarray, np.ndarray]:
+    """The cells of the half that is left alone and of the other (the left or the right one) of a map [rows,
+    columns]."""
     columns = (np.arange(values.shape[1]) + 0.5) / values.shape[1]
     bad = columns < 0.5 if left else columns > 0.5
     near = np.abs(columns - 0.5) < border
-    sound, worse = values[:, ~bad & ~near].ravel(), values[:, bad & ~near].ravel()
+    return values[:, ~bad & ~near].ravel(), values[:, bad & ~near].ravel()
+
+
+def area(sound: np.ndarray, worse: np.ndarray) -> float:
+    """Area under the ROC curve: the chance that a cell of the first half has the higher value."""
     return float(stats.mannwhitneyu(sound, worse).statistic / (len(sound) * len(worse)))
 
 
@@ -49,28 +56,41 @@ def main() -> None:
     scorer = load(given.model, threads=given.threads)
     paths = read_pristine(given.pristine, "val")
     paths = [paths[i] for i in np.linspace(0, len(paths) - 1, given.photographs).round().astype(int)]
-    print("| type | " + " | ".join(f"level {level} | found" for level in given.levels) + " |")
-    print("|---|" + "--:|--:|" * len(given.levels))
+    images = [decode(path) for path in paths]
+
+    def mapped(image: np.ndarray, place: int) -> tuple[np.ndarray, np.ndarray]:
+        with open_photo(image) as photo:
+            made = quality_map(scorer, photo)
+        return halves(made.values, place % 2 == 1, scorer.policy.crop / 4 / made.seen[0])
+
+    as_is = [mapped(image, place) for place, image in enumerate(images)]
+    apart = [float(abs(one.mean() - other.mean())) for one, other in as_is]
+    print(f"as they are, the halves differ by {', '.join(f'{points:.1f}' for points in apart)} points\n")
+    print("| type | " + " | ".join(f"level {level} | found | points" for level in given.levels) + " |")
+    print("|---|" + "--:|--:|--:|" * len(given.levels))
+    sound_area = [area(*both) for both in as_is]
+    none = f"{np.mean(sound_area):.3f} | {sum(a > 0.5 for a in sound_area)} of {len(as_is)} | 0.0"
+    print("| none | " + " | ".join([none] * len(given.levels)) + " |")
     whole: list[list[float]] = []
     for kind in given.types:
         cells, areas = [], []
         for level in given.levels:
-            found = []
-            for place, path in enumerate(paths):
-                image = decode(path)
-                source, middle, left = Source(path.name, path, path.stem), image.shape[1] // 2, place % 2 == 1
+            found, lower = [], []
+            for place, (path, image) in enumerate(zip(paths, images, strict=True)):
+                source, middle = Source(path.name, path, path.stem), image.shape[1] // 2
                 worse = distort(image, kind, level, generator(0, source, kind))
-                half = np.s_[:, :middle] if left else np.s_[:, middle:]
+                half = np.s_[:, :middle] if place % 2 == 1 else np.s_[:, middle:]
                 mixed = image.copy()
                 mixed[half] = worse[half]
-                with open_photo(mixed) as photo:
-                    made = quality_map(scorer, photo)
-                found.append(area(made.values, left, scorer.policy.crop / 4 / made.seen[0]))
+                sound, bad = mapped(mixed, place)
+                found.append(area(sound, bad))
+                lower.append(float(as_is[place][1].mean() - bad.mean()))
             areas.append(float(np.mean(found)))
-            cells.append(f"{areas[-1]:.3f} | {sum(a > 0.5 for a in found)} of {len(found)}")
+            hits = f"{sum(a > 0.5 for a in found)} of {len(found)}"
+            cells.append(f"{areas[-1]:.3f} | {hits} | {np.mean(lower):.1f}")
         whole.append(areas)
         print(f"| {kind} | {' | '.join(cells)} |", flush=True)
-    print("| mean | " + " | ".join(f"{value:.3f} |" for value in np.mean(whole, 0)) + " |")
+    print("| mean | " + " | ".join(f"{value:.3f} | |" for value in np.mean(whole, 0)) + " |")
 
 
 if __name__ == "__main__":

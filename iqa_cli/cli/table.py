@@ -21,12 +21,18 @@ if TYPE_CHECKING:
 
 _BAR_CELLS = 20
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
-# A fifth of the scale each, worst first.
-_COLOURS = ("red", "dark_orange", "yellow", "chartreuse3", "green")
+# A fifth of the scale each, worst first; of the 16 of any terminal, since others would be brought to these:
+# "dark_orange" became a brighter red than "red".
+_COLOURS = ("bright_red", "red", "yellow", "green", "bright_green")
 _WORD_CELLS = 9
 _SCORE_CELLS = 6
 _TITLE_CELLS = 16
 _RANGE_CELLS = len("77 to 100")
+_SHARE_CELLS = len("100 %")
+# Names have at least so many before the bars take room, so that few rows are broken.
+_NAME_CELLS = 32
+# Of what is no terminal.
+_WIDE = 120
 
 
 class TableSink:
@@ -41,7 +47,7 @@ class TableSink:
         ranked: Rows come with `percentile` and `warnings` (`iqa rank`): a column for the first, and the
             second behind the name.
         colour: Whether escape codes are written.
-        columns: Width of the terminal; bars are left out where it is narrow.
+        columns: Width of the terminal; bars are left out where names would have no room.
         encoding: What the terminal can show.
     """
 
@@ -65,7 +71,7 @@ class TableSink:
         self._ranked = ranked
         self._further = [(model, _column_title(model)) for model in further]
         self._encoding = encoding
-        self._with_bar = columns >= 60
+        self._with_bar = columns >= self._other_cells() + _BAR_CELLS + 2 + _NAME_CELLS
         self._eighths = _EIGHTHS if _can_show(_EIGHTHS, encoding) else None
         self._plus_minus = "±" if _can_show("±", encoding) else "+-"
         self._text = io.StringIO()
@@ -79,6 +85,14 @@ class TableSink:
             emoji=False,
             legacy_windows=False,
         )
+
+    def _other_cells(self) -> int:
+        """What stands before the names beside the bars."""
+        cells = [_SCORE_CELLS, _SCORE_CELLS, _WORD_CELLS]
+        cells += [_RANGE_CELLS] * (self._coverage is not None)
+        cells += [_SHARE_CELLS] * (self._ranked + (self._percentile is not None))
+        cells += [max(_SCORE_CELLS, len(title)) for _, title in self._further]
+        return sum(width + 2 for width in cells)
 
     def start(self) -> None:
         heading = f"{'score':>6}  "
@@ -185,7 +199,7 @@ def table_for(
         coverage=card.interval.coverage if card is not None and card.interval and calibrated else None,
         ranked=ranked,
         colour=on_stdout and env.stdout_is_terminal and env.colour and not env.dumb,
-        columns=env.columns,
+        columns=env.columns if on_stdout and env.stdout_is_terminal else _WIDE,
         encoding=env.stdout_encoding if on_stdout else "utf-8",
     )
 

@@ -89,12 +89,26 @@ def test_a_pipe_gets_plain_rows_and_a_terminal_gets_a_table(iqa: Iqa, photos: Ph
     assert len(piped.lines) == 1
     assert piped.rows[0][0] == "a.jpg"
     assert piped.err == ""
-    shown = iqa("score", "a.jpg", terminal="stdout")
+    shown = iqa("score", "a.jpg", terminal="stdout", columns=120)
     assert "█" in shown.out.decode()
     assert b"\x1b[" in shown.out
     assert shown.out.decode().rstrip().endswith("a.jpg")
     score = float(piped.rows[0][1])
     assert f"{score:.2f}" in shown.out.decode()
+
+
+@pytest.mark.parametrize("command", ["score", "rank"])
+def test_bars_leave_room_for_the_names(iqa: Iqa, photos: Photos, command: str) -> None:
+    """On 80 columns they left 13, so that each row of a holiday took two lines."""
+    name = "Grüße vom See/DSC_0001.JPG"
+    photos(name)
+    for columns, bar in ((80, False), (120, True)):
+        shown = iqa(command, f"./{name}", terminal="stdout", columns=columns, colour=False)
+        heading, row = shown.lines
+        assert ("█" in row) == bar
+        assert heading.index("picture") == row.index("./")
+        assert max(map(len, (heading, row))) <= columns
+    assert "█" in iqa("score", f"./{name}", "--format", "table").out.decode()
 
 
 @pytest.mark.parametrize("way", ["--no-color", "NO_COLOR", "TERM"])
@@ -111,7 +125,7 @@ def test_no_escape_codes_where_colours_are_not_wanted(iqa: Iqa, photos: Photos, 
 
 def test_an_ascii_terminal_gets_an_ascii_table(iqa: Iqa, photos: Photos) -> None:
     photos("a.jpg")
-    result = iqa("score", "a.jpg", terminal="stdout", stdout_encoding="ascii")
+    result = iqa("score", "a.jpg", terminal="stdout", stdout_encoding="ascii", columns=120)
     assert result.code == 0
     assert "#" in result.out.decode("ascii")
 

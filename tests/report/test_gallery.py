@@ -165,6 +165,29 @@ def test_it_fits_is_quiet_and_asks_nobody(
     assert (tmp_path / "page.png").stat().st_size > 8_000
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_first_pictures_are_in_sight_at_once(tab: Tab, tmp_path: Path, width: int) -> None:
+    """A screen of 800 pixels began with a histogram and filters, and ended where the pictures began."""
+    place = tmp_path / "report.html"
+    records = [Prediction(f"holiday/{i}.jpg", 40.0 + i, None, "mfenet", distortion="jpeg") for i in range(12)]
+    entries = [Entry(standing, ("flat",), flat(99), 36, 24) for standing in standings(records)]
+    write_page(
+        place, gallery(entries, title="holiday", model="mfenet", command="iqa report holiday/ -o r.html")
+    )
+    tab.open(place, width)
+    top, tall = tab.evaluate(
+        "(() => { const r = document.querySelector('#shown li').getBoundingClientRect();"
+        " return [r.top, r.height] })()"
+    )
+    assert top + 0.5 * tall < 800
+    if width == 1280:  # the filters are one row
+        low, high = tab.evaluate(
+            "(() => { const ends = [...document.querySelectorAll('.fields select, .fields button')]"
+            ".map(e => e.getBoundingClientRect().bottom); return [Math.min(...ends), Math.max(...ends)] })()"
+        )
+        assert high - low < 10
+
+
 def test_names_are_shown_as_they_are_written(tab: Tab, page: Path) -> None:
     tab.open(page, 1280)
     shown = HOSTILE.replace("\x1b", "\\x1b").replace("\u202e", "\\u202e")
