@@ -148,6 +148,9 @@ def _stored(path: Path, options: ScoreOptions) -> list[Prediction]:
         if len({(way.model, way.settings) for way in ways}) == 1:
             # Of a weight that has been replaced since, those of the one that is here.
             ways = [way for way in ways if _is_here(way)] or ways
+        if len({(way.model, way.settings, way.weight) for way in ways}) == 1:
+            # Where a release looks at pictures otherwise than an earlier one, the later scores.
+            ways = [max(ways, key=lambda way: way.number)]
         if len(ways) != 1:
             shown = "; ".join(f"{way.model} ({way.settings}, weight {way.weight[:8]})" for way in ways)
             name = one_line(path)
@@ -160,8 +163,7 @@ def _stored(path: Path, options: ScoreOptions) -> list[Prediction]:
                 f"{name} has scores of several kinds: {one_line(shown)}",
                 hint="--model NAME chooses one; 'iqa store FILE --settings TEXT -o scores.csv' any",
             )
-        chosen = Wanted(models=(ways[0].model,), settings=ways[0].settings)
-        records = [row.prediction for row in reader.rows(chosen) if row.weight == ways[0].weight]
+        records = [row.prediction for row in reader.rows(Wanted(scorer=ways[0].number))]
     if not records:
         raise UsageError(f"{one_line(path)} knows no file of the pictures that it has scores of")
     return records

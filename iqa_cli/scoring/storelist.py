@@ -25,6 +25,7 @@ class Wanted:
     Attributes:
         models: Names of weights; () for all.
         settings: As of `ScorerKey.settings`; None for all.
+        scorer: Of this way of scoring alone, `ScorerSummary.number`; None for all.
         below, above: Only scores under (not under) this, in points.
         pattern: Only paths that match it whole, as SQLite's GLOB: * also takes slashes.
         failed: Only pictures that could not be scored.
@@ -34,6 +35,7 @@ class Wanted:
 
     models: tuple[str, ...] = ()
     settings: str | None = None
+    scorer: int | None = None
     below: float | None = None
     above: float | None = None
     pattern: str | None = None
@@ -61,7 +63,8 @@ class Stored:
 
 @dataclass(frozen=True)
 class ScorerSummary:
-    """What a store holds of one way of scoring; `mean` is of the scores, None without any."""
+    """What a store holds of one way of scoring; `mean` is of the scores, None without any; `number` is higher
+    for a later way."""
 
     model: str
     settings: str
@@ -69,6 +72,7 @@ class ScorerSummary:
     scored: int
     failed: int
     mean: float | None
+    number: int
 
 
 class StoreReader:
@@ -108,13 +112,14 @@ class StoreReader:
         """
         try:
             found = self._connection.execute(
-                "SELECT c.model, c.settings, c.weight, count(s.score), count(s.picture) - count(s.score),"
-                " avg(s.score) FROM scorers c LEFT JOIN scores s ON s.scorer = c.id"
+                "SELECT c.id, c.model, c.settings, c.weight, count(s.score),"
+                " count(s.picture) - count(s.score), avg(s.score)"
+                " FROM scorers c LEFT JOIN scores s ON s.scorer = c.id"
                 " GROUP BY c.id ORDER BY c.model, c.settings, c.id"
             )
             return [
-                ScorerSummary(str(model), str(settings), str(weight), scored, failed, mean)
-                for model, settings, weight, scored, failed, mean in found
+                ScorerSummary(str(model), str(settings), str(weight), scored, failed, mean, number)
+                for number, model, settings, weight, scored, failed, mean in found
             ]
         except sqlite3.Error as error:
             raise told(self.path, error) from None
@@ -160,7 +165,9 @@ class StoreReader:
         return [
             number
             for number, model, settings in found
-            if (not wanted.models or model in wanted.models) and wanted.settings in (None, settings)
+            if (not wanted.models or model in wanted.models)
+            and wanted.settings in (None, settings)
+            and wanted.scorer in (None, number)
         ]
 
     def _stored(self, row: tuple[object, ...]) -> Stored:

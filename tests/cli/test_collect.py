@@ -99,6 +99,17 @@ def test_of_a_weight_that_was_replaced_the_scores_of_the_new_one_are_meant(
     assert record.score == collect(ScoreOptions(paths=("a.jpg",)), world()).records[0].score
 
 
+def test_of_a_release_that_scores_otherwise_the_scores_are_meant(
+    iqa: Iqa, photos: Photos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were two kinds of one name, between which no option chose."""
+    photos("a.jpg", "b.jpg")
+    assert iqa("score", "a.jpg", "b.jpg", "--store", "s.db").code == 0
+    monkeypatch.setattr("iqa_cli.scoring.storekey.SCORING", 2)
+    assert iqa("score", "b.jpg", "--store", "s.db").code == 0
+    assert [Path(record.path).name for record in back("s.db").records] == ["b.jpg"]
+
+
 def test_a_weight_that_is_not_here_or_has_changed_gives_no_card(iqa: Iqa, photos: Photos) -> None:
     photos("a.jpg")
     record = json.loads(iqa("score", "a.jpg", "--format", "jsonl").out)
