@@ -69,11 +69,12 @@ def main() -> None:
     paths = large_enough(given.folder, max(given.sizes), given.photographs)
     print(f"{len(paths)} photographs: {', '.join(path.name for path in paths)}\n")
     scores: dict[str, dict[str, float]] = {}
-    for prediction in load_many(models, threads=given.threads).score_many(ladders(paths, given.sizes)):
+    group = load_many(models, threads=given.threads)
+    for prediction in group.score_many(ladders(paths, given.sizes)):
         if prediction.error:
             raise SystemExit(f"{prediction.path}: {prediction.error}")
         scores[prediction.path] = {name: float(value or 0) for name, value in prediction.scores.items()}
-    for model in models:
+    for model in group.names:
         print(f"\n`{model}`: L, and share of neighbours in order\n")
         print("| longer side | " + " | ".join(TYPES) + " | undamaged, mean score |")
         print("|--:|" + "--:|" * (len(TYPES) + 1))
