@@ -32,7 +32,7 @@ RANGE = (0, 100)
 # The five words of the absolute category rating of ITU-T P.910 and ITU-R BT.500, a fifth of the scale each.
 LADDER: list[list[Any]] = [[80, "excellent"], [60, "good"], [40, "fair"], [20, "poor"], [0, "bad"]]
 
-_MAX_DEPTH = 16
+_MAX_DEPTH = 64
 
 
 @dataclass

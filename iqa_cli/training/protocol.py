@@ -64,8 +64,6 @@ def train_weight(
     warm = load_warm_start(network, run.start, starts.replaced(run)) if run.start is not None else None
     anchor, *others = sources
     fit: Sequence[ImageRecord] = anchor.fit
-    # Before the folder is claimed: with other options the same command may follow.
-    check_enough(config, fit, anchor.choose)
     further = [Part(other.database.name, other.kind, other.fit, other.choose) for other in others]
     parts = [(source.fit, source.choose) for source in sources]
     before = [*([warm] if warm else []), *starts.handed_on(run)]
@@ -91,6 +89,8 @@ def train_weight(
             notes.append(f"start of {point['branch']}: {point['not_hashed']}")
             log(notes[-1])
     origin = {"dataset": anchor.database.name, "starts": start_hashes(job, warm.path if warm else None)}
+    # Before the folder is claimed: with other options the same command may follow.
+    check_enough(config, fit, anchor.choose)
     if is_main_process():
         # The loop claims the folder for itself too; what a run was asked to do is to be read from its start.
         record = describe_run(config, network, fit, anchor.choose, origin, further)

@@ -24,6 +24,7 @@ from iqa_cli.training.finish import code_version
 from iqa_cli.training.settle import (
     PERCENTILES_ARE,
     SETTLED,
+    SETTLED_BEFORE,
     Settled,
     percentiles_of,
     scale_of,
@@ -156,7 +157,7 @@ def _card(
         "split_hash": split_hash(records),
         "use": "interval" if interval_only else SETTLED,
     }
-    superseded = {"interval"} if interval_only else {"interval", SETTLED}
+    superseded = {"interval"} if interval_only else {"interval", SETTLED, SETTLED_BEFORE}
     training = [old for old in card.training if not _same(old, entry) or _use(old) not in superseded]
     # A csv may be any: that of another day has other opinions.
     if not interval_only and (database == "csv" or output["scale"] != scale_of(database)):

@@ -22,11 +22,13 @@ from iqa_cli.scoring.device import exact_arithmetic
 from iqa_cli.scoring.pooling import pool
 from iqa_cli.text import count
 from iqa_cli.training.calibrate import Chosen, choose_calibration, fit_calibration, fit_isotonic
-from iqa_cli.training.shares import choose_glance_weight, choose_native_weight
+from iqa_cli.training.shares import choose_glance_weight
 from iqa_cli.training.validate import Looked, Told, look
 
 #: What is settled, in the words of a card.
-SETTLED = "shares of the native crops and of the glance, calibration, interval"
+SETTLED = "share of the glance, calibration, interval"
+#: And in those of cards from when the share of the native crops was chosen too.
+SETTLED_BEFORE = "shares of the native crops and of the glance, calibration, interval"
 #: Behind the use of the pictures whose opinions `percentiles_of` was asked for.
 PERCENTILES_ARE = "percentiles are of these pictures' opinion scores"
 _PERCENTILES = (1, 2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 98, 99)
@@ -102,10 +104,9 @@ def settle(
     """
     shares: dict[str, dict[str, float]] = {}
     if keep is None:
-        log("choosing the shares of the native crops and of the glance")
-        weight, shares["native_weight"] = choose_native_weight(network, records, policy, precision, progress)
+        log("choosing the share of the glance")
         glance, shares["glance_weight"] = choose_glance_weight(network, records, policy, precision, progress)
-        policy = replace(policy, native_weight=weight, glance_weight=glance)
+        policy = replace(policy, glance_weight=glance)
     log("calibrating" if keep is None else "fitting the interval")
     # As scoring computes it, on a GPU too.
     with exact_arithmetic(next(network.parameters()).device):
@@ -127,7 +128,7 @@ def settle(
 
 def passes(*, interval_only: bool) -> int:
     """How often `settle` goes over all pictures: once where the calibration is kept."""
-    return 1 if interval_only else 3
+    return 1 if interval_only else 2
 
 
 def scale_of(database: str) -> str:

@@ -1,4 +1,8 @@
-"""How much each look at a picture counts in its score, chosen on labelled pictures."""
+"""How much the glance at a picture counts in its score, chosen on labelled pictures.
+
+The share of the native crops of a large photograph is not chosen so: labelled pictures are small, and what is
+best of a re-enactment at 384 pixels says nothing at 4,000.
+"""
 
 from __future__ import annotations
 
@@ -14,46 +18,11 @@ from iqa_cli.evaluation.correlation import Floats, agreement
 from iqa_cli.images.policy import SizePolicy
 from iqa_cli.training.validate import Told, predict_raw
 
-#: Shares tried for the native crops of a larger photograph. Both looks count in each: reduction hides mild
-#: blur, noise and JPEG artefacts, native crops hide the picture.
-NATIVE_WEIGHTS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
-#: SRCC given away for the reduced whole, which is the look that the network was trained on.
-NATIVE_TOLERANCE = 0.002
 #: Shares tried for the glance at the whole picture, and the SRCC given away for a smaller one.
 GLANCE_WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 GLANCE_TOLERANCE = 0.001
 #: Fewer pictures than these choose nothing.
 MIN_PICTURES = 20
-
-
-def choose_native_weight(
-    network: nn.Module,
-    records: Sequence[ImageRecord],
-    policy: SizePolicy,
-    precision: torch.dtype,
-    progress: Told | None = None,
-) -> tuple[float, dict[str, float]]:
-    """The share of the native crops in the score of a larger photograph, by SRCC on labelled pictures.
-
-    The labelled pictures are small, so the two looks are re-enacted at their size: the whole reduced to
-    little more than one crop, and the native crops of the picture itself. That favours the native crops,
-    since at this size they are what the network was trained on; of shares that are about as good, the
-    smallest is therefore taken. What holds at 384 pixels is an assumption at 4000.
-
-    Returns:
-        The smallest of `NATIVE_WEIGHTS` within `NATIVE_TOLERANCE` of the best, and the SRCC of each; the
-        policy's own share and nothing where fewer than `MIN_PICTURES` are large enough for both looks.
-    """
-    small = replace(policy, near_side=policy.crop + 32, reduced_side=policy.crop + 32, native_crops=4)
-    views = predict_raw(network, [r.path for r in records], small, precision=precision, progress=progress)
-    # A picture of no more than one crop has no native look; where there are only such, nothing can be chosen.
-    absent = np.full(len(records), np.nan)
-    whole, native = views.get("whole", absent), views.get("native", absent)
-    both = np.isfinite(whole) & np.isfinite(native)
-    if both.sum() < MIN_PICTURES:
-        return policy.native_weight, {}
-    whole, native, mos = whole[both], native[both], np.array([r.mos for r in records])[both]
-    return _smallest_near_best(NATIVE_WEIGHTS, NATIVE_TOLERANCE, whole, native, mos)
 
 
 def choose_glance_weight(

@@ -219,14 +219,18 @@ def test_a_process_that_is_asked_to_end_keeps_its_rows(
     pictures.mkdir()
     for number in range(2000):
         os.link(_copy(examples / "palace.jpg", tmp_path), pictures / f"{number:04}.jpg")
-    process = iqa.process("score", "-r", pictures, "-o", place)
+    # Below `nohup` a closed terminal would be ignored, as it should be.
+    asked = getattr(signal, how)
+    process = iqa.process(
+        "score", "-r", pictures, "-o", place, preexec_fn=lambda: signal.signal(asked, signal.SIG_DFL)
+    )
     end = time.monotonic() + 120
     # The rows wait in a file beside it, which grows.
     while not any(path.stat().st_size > 1000 for path in tmp_path.glob(".rows.csv.*.part")):
         assert process.poll() is None
         assert time.monotonic() < end
         time.sleep(0.05)
-    process.send_signal(getattr(signal, how))
+    process.send_signal(asked)
     _, said = process.communicate(timeout=60)
     assert process.returncode == ExitCode.INTERRUPTED
     rows = list(csv.DictReader(place.read_text().splitlines()))

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from iqa_cli.scoring.pipeline import Pipeline
+from iqa_cli.scoring.batches import Batches
 from tests.cli.conftest import Iqa
 from tests.tinyweight import make_tiny_weight
 
@@ -30,7 +30,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def refuse(*_: Any) -> None:
         raise AssertionError("the network was asked")
 
-    return lambda: monkeypatch.setattr(Pipeline, "_flush", refuse)
+    return lambda: monkeypatch.setattr(Batches, "add", refuse)
 
 
 def test_a_second_run_prints_the_same_bytes_in_every_format_without_the_network(

@@ -17,7 +17,7 @@ import pytest
 
 from iqa_cli.cli import watch_rows
 from iqa_cli.errors import ExitCode
-from iqa_cli.scoring.pipeline import Pipeline
+from iqa_cli.scoring.batches import Batches
 from iqa_cli.watching.folders import Folders
 from tests.cli.conftest import Iqa, Result
 from tests.cli.test_score_changing import disk_full_after
@@ -93,7 +93,7 @@ def test_a_restart_scores_only_what_is_new_or_changed(
     assert iqa(*watch).code == ExitCode.SOME_FAILED
     first = Path("rows.jsonl").read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(Pipeline, "_flush", lambda *_: pytest.fail("the network was asked"))
+        patch.setattr(Batches, "add", lambda *_: pytest.fail("the network was asked"))
         again = iqa("watch", "./in/", "-o", "rows.jsonl", *ONCE)
     # What failed was tried again, and its row need not be told again.
     assert (again.code, Path("rows.jsonl").read_bytes()) == (ExitCode.SOME_FAILED, first)
@@ -257,7 +257,7 @@ def test_with_a_store_a_moved_picture_gets_its_row_without_the_network(
     assert iqa(*watch).code == 0
     (folder / "in/kept").mkdir()
     (folder / "in/a.jpg").rename(folder / "in/kept/a.jpg")
-    monkeypatch.setattr(Pipeline, "_flush", lambda *_: pytest.fail("the network was asked"))
+    monkeypatch.setattr(Batches, "add", lambda *_: pytest.fail("the network was asked"))
     assert iqa(*watch).code == 0
     one, other = rows_of("in/rows.jsonl")
     assert {**one, "path": "in/kept/a.jpg"} == other
