@@ -40,11 +40,11 @@ Examples:
     --in-place
 
 \b
-Fitted are the shares of the views of a large picture, the calibration map from
+Fitted are the share of the glance at the whole, the calibration map from
 outputs to points (a logistic or, where it is better on left-out folds of
 groups, an isotonic one), and the interval of a score: low and high of iqa
 score, between which the opinion of 90 % of pictures like these lies. The
-network stays as it is. --interval-only leaves shares and map, and with them
+network stays as it is. --interval-only leaves share and map, and with them
 every score, as they are.
 
 \b

@@ -66,7 +66,7 @@ def recalibrate(
     log: Callable[[str], None],
     progress: Told | None = None,
 ) -> Recalibrated:
-    """Fit shares, calibration and interval anew, or the interval alone.
+    """Fit share, calibration and interval anew, or the interval alone.
 
     Args:
         path: The weight's file.

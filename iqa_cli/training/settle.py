@@ -1,5 +1,5 @@
-"""What the scores of a network mean, settled on labelled pictures that it was not fitted to: the shares of
-the views in a score, the calibration map, and the interval of a score."""
+"""What the scores of a network mean, settled on labelled pictures that it was not fitted to: the share of
+the glance in a score, the calibration map, and the interval of a score."""
 
 from __future__ import annotations
 
@@ -85,13 +85,13 @@ def settle(
     keep: Mapping[str, Any] | None = None,
     progress: Told | None = None,
 ) -> Settled:
-    """Choose the shares, the map and the interval.
+    """Choose the share of the glance, the map and the interval.
 
     Args:
         network: In evaluation mode.
         records: Labelled pictures to which it was not fitted.
         policy: Size policy; where `keep` is given, with the shares that stay.
-        precision: dtype of autocast for the choice of the shares. What is calibrated is computed in float32,
+        precision: dtype of autocast for the choice of the share. What is calibrated is computed in float32,
             as scoring does.
         log: Takes a line now and then.
         start: Calibration of a weight from which this one starts.
