@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from iqa_cli.datasets.record import ImageRecord
-from iqa_cli.evaluation.correlation import Floats, agreement
+from iqa_cli.evaluation.correlation import agreement
 from iqa_cli.images.policy import SizePolicy
 from iqa_cli.training.validate import Told, predict_raw
 
@@ -46,14 +46,9 @@ def choose_glance_weight(
         return policy.glance_weight, {}
     # What "pooled" holds beside the glance is the score without one, at the other half of the weight.
     others, mos = 2 * views["pooled"] - glance, np.array([r.mos for r in records])
-    return _smallest_near_best(GLANCE_WEIGHTS, GLANCE_TOLERANCE, others[larger], glance[larger], mos[larger])
-
-
-def _smallest_near_best(
-    weights: Sequence[float], tolerance: float, first: Floats, second: Floats, mos: Floats
-) -> tuple[float, dict[str, float]]:
-    """The smallest weight of `second` against `first` whose SRCC is within `tolerance` of the best; all
-    SRCC."""
-    found = {f"{w:g}": round(agreement((1 - w) * first + w * second, mos).srcc, 4) for w in weights}
-    best = max(found.values())
-    return next(w for w in weights if found[f"{w:g}"] >= best - tolerance), found
+    found = {
+        f"{w:g}": round(agreement(((1 - w) * others + w * glance)[larger], mos[larger]).srcc, 4)
+        for w in GLANCE_WEIGHTS
+    }
+    least = max(found.values()) - GLANCE_TOLERANCE
+    return next(w for w in GLANCE_WEIGHTS if found[f"{w:g}"] >= least), found
