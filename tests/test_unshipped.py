@@ -14,7 +14,7 @@ from iqa_cli.images.policy import SizePolicy
 from iqa_cli.networks.filling import unshipped_of
 from iqa_cli.networks.registry import build
 from iqa_cli.tensorfile import read_header
-from iqa_cli.training.warmstart import load_warm_start
+from iqa_cli.training.warmstart import load_warm_starts
 from iqa_cli.weights import load_network, save_weights, shipped_state
 
 CONFIG = {"backbone": "test_efficientnet", "width": 16, "heads": 2, "memory": 32}
@@ -75,7 +75,7 @@ def test_a_training_goes_on_from_a_weight_without_it(network: nn.Module, tmp_pat
     path = tmp_path / "q.safetensors"
     save_weights(path, shipped_state(network), _card(), half=False)
     other = build("qfm-iqm", CONFIG)
-    point = load_warm_start(other, str(path)).point
+    [point] = [start.point for start in load_warm_starts(other, [str(path)])]
     assert point["branch"] == "whole network"
     for name, value in shipped_state(network).items():
         assert torch.equal(other.state_dict()[name], value), name

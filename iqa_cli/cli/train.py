@@ -114,10 +114,11 @@ def train(
         ),
     ] = None,
     start: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="WEIGHT",
-            help="Go on from a finished weight, all of it but a branch that is also given.",
+            help="Go on from a finished weight, all of it but a branch that is also given; given several "
+            "times, from the mean of their tensors.",
             autocompletion=complete_weight,
         ),
     ] = None,

@@ -27,7 +27,8 @@ class TrainConfig:
     Attributes:
         network: Name in the registry.
         network_config: Fields of the network's config.
-        epochs: Passes over the training part, `crops_per_image` random crops a picture each.
+        epochs: Passes over the training part, `crops_per_image` random crops a picture each; with 0 the
+            start is chosen for, calibrated and written as it is.
         crops_per_image: Random crops of a picture in an epoch.
         size: Side of the crops of scoring and, where `sizes` is empty, of training; at least 64.
         sizes: Sides of the crops of training, of which each step has one: in a run of as many steps as there
@@ -75,7 +76,7 @@ class TrainConfig:
 
     network: str = "mfenet"
     network_config: dict[str, Any] = field(default_factory=dict)
-    epochs: int = number(6, at_least=1)
+    epochs: int = number(6, at_least=0)
     crops_per_image: int = number(1, at_least=1)
     size: int = number(224, at_least=SMALLEST_CROP)
     sizes: list[int] = field(default_factory=list)

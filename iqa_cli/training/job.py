@@ -69,8 +69,8 @@ def configs_of(request: Request) -> tuple[TrainConfig, SizePolicy]:
             raise UsageError(f"--set {key}=... is not a setting of the training", hint=f"give {option}")
     known = config_class(request.network).__dataclass_fields__
     net = {key: value for key, value in request.preset_fields.items() if key in known}
-    if request.run.start is not None:
-        net |= _fields_on_card(request.run.start, request.network)
+    for start in request.run.start:
+        net |= _fields_on_card(start, request.network)
     net = beginning(request.network).fields(request.run, {**net, **request.fields})
     config, policy = typed_configs(request.network, request.settings, net, request.run)
     if config.seed + request.run.splits - 1 > LARGEST_SEED:

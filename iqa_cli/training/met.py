@@ -36,8 +36,8 @@ def known_to_starts(run: RunOptions) -> Known:
         WeightsError: There is no such weight.
     """
     known = {}
-    for option, name in (("--start", run.start), *(("--teacher", teacher) for teacher in run.teacher)):
-        if name is not None:
+    for option, names in (("--start", run.start), ("--teacher", run.teacher)):
+        for name in names:
             path = find_weights(name)
             try:
                 known[f"{option} {one_line(name)}"] = read_seen(seen_path(path))

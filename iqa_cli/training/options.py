@@ -34,7 +34,7 @@ class RunOptions:
             `SPLITS_CHOOSE_SHARE` if not given.
         splits: Random splits to train and measure on; 0 for one training on the parts as they are.
         test_share: Share of the pictures that each of these splits measures on.
-        start: Finished weight to go on from.
+        start: Finished weights to go on from, the mean of them.
         qen: Start of an MFE-Net's QEN.
         dan: Start of its DAN made by `iqa pretrain dan`.
         resnet50: ImageNet start of its DAN.
@@ -64,7 +64,7 @@ class RunOptions:
     choose_share: float | None = None
     splits: int = number(0, at_least=0, at_most=1000)
     test_share: float = number(0.2, above=0, below=1)
-    start: str | None = None
+    start: list[str] = field(default_factory=list)
     qen: str | None = None
     dan: str | None = None
     resnet50: str | None = None
@@ -81,7 +81,7 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        for key in ("data", "root", "order", "split_file", "teacher"):
+        for key in ("data", "root", "order", "split_file", "start", "teacher"):
             if not all(isinstance(entry, str) and entry for entry in getattr(self, key)):
                 raise ValueError(f"{key} must be a list of texts")
         for key in ("range", "soft_range"):
@@ -106,7 +106,10 @@ class RunOptions:
                 bool(self.teacher) != bool(self.unlabelled),
                 "--teacher WEIGHT and --unlabelled DIR belong together: who scores, and what",
             ),
-            (len(set(self.teacher)) < len(self.teacher), "--teacher names a weight twice"),
+            *(
+                (len(set(names)) < len(names), f"--{key} names a weight twice")
+                for key, names in (("start", self.start), ("teacher", self.teacher))
+            ),
             (
                 self.soft_range and not self.soft,
                 "--soft-range is of the scores of --soft, which is not given",

@@ -29,7 +29,7 @@ from iqa_cli.training.runlog import Log, Progress
 from iqa_cli.training.soft import SCALE, read_soft
 from iqa_cli.training.starts import file_sha256
 from iqa_cli.training.teacher import read_lesson, taught_part
-from iqa_cli.training.warmstart import load_warm_start
+from iqa_cli.training.warmstart import load_warm_starts
 
 #: The resolved options and settings of a run, in its folder; `iqa train --config` takes them.
 CONFIG_NAME = "config.toml"
@@ -61,12 +61,12 @@ def train_weight(
     torch.manual_seed(config.seed)
     network: Any = build(config.network, config.network_config)
     starts = beginning(config.network)
-    warm = load_warm_start(network, run.start, starts.replaced(run)) if run.start is not None else None
+    warm = load_warm_starts(network, run.start, starts.replaced(run))
     anchor, *others = sources
     fit: Sequence[ImageRecord] = anchor.fit
     further = [Part(other.database.name, other.kind, other.fit, other.choose) for other in others]
     parts = [(source.fit, source.choose) for source in sources]
-    before = [*([warm] if warm else []), *starts.handed_on(run)]
+    before = [*warm, *starts.handed_on(run)]
     points = [*(known.point for known in before), *starts.load(run, network, parts, job.seen)]
     lesson = None
     if run.unlabelled is not None:
@@ -88,7 +88,7 @@ def train_weight(
         if "not_hashed" in point:
             notes.append(f"start of {point['branch']}: {point['not_hashed']}")
             log(notes[-1])
-    origin = {"dataset": anchor.database.name, "starts": start_hashes(job, warm.path if warm else None)}
+    origin = {"dataset": anchor.database.name, "starts": start_hashes(job)}
     # Before the folder is claimed: with other options the same command may follow.
     check_enough(config, fit, anchor.choose)
     if is_main_process():
@@ -134,7 +134,8 @@ def train_weight(
     }
     hashes = [pair for known in before for pair in known.hashes]
     pictures = sorted({*pristine, *unlabelled})
-    own = warm.calibration if warm else None
+    # What the mean of several weights says is on the scale of none of them.
+    own = warm[0].calibration if len(warm) == 1 else None
     finish(config, network, state, sources, job.policy, path, facts, pictures, hashes, log, own)
     return path
 
@@ -150,9 +151,8 @@ def device_text(machine: Machine) -> str:
     return f"{name}{each}" + (f", {processes} processes" if processes > 1 else "")
 
 
-def start_hashes(job: Job, warm: Path | None) -> dict[str, str | None]:
-    """Option -> SHA-256 of the file that it names, or None; `warm` is the file of `--start`. The order of
-    several teachers does not count."""
+def start_hashes(job: Job) -> dict[str, str | None]:
+    """Option -> SHA-256 of the file that it names, or None; of several, in an order of its own."""
     run = job.run
     soft = None
     if run.soft is not None:
@@ -160,7 +160,11 @@ def start_hashes(job: Job, warm: Path | None) -> dict[str, str | None]:
         soft = f"{file_sha256(Path(run.soft))}, {low:g} to {high:g}"
     return {
         **beginning(job.config.network).identities(run),
-        "--start": file_sha256(warm) if warm else None,
-        "--teacher": " ".join(sorted(file_sha256(find_weights(name)) for name in run.teacher)) or None,
+        "--start": _hashes(run.start),
+        "--teacher": _hashes(run.teacher),
         "--soft": soft,
     }
+
+
+def _hashes(names: Sequence[str]) -> str | None:
+    return " ".join(sorted(file_sha256(find_weights(name)) for name in names)) or None

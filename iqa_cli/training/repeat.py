@@ -22,7 +22,6 @@ from iqa_cli.datasets.splits import split
 from iqa_cli.errors import ImageError
 from iqa_cli.evaluation.measure import Figures, measure
 from iqa_cli.evaluation.part import Column, part_of
-from iqa_cli.finding import find_weights
 from iqa_cli.networks.registry import config_class
 from iqa_cli.scoring.scorer import load
 from iqa_cli.text import one_line
@@ -231,12 +230,11 @@ def _record(
     digest = hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:16]
     settings = job.config.to_dict()
     del settings["network_config"]
-    warm = find_weights(job.run.start) if job.run.start else None
     return {
         "settings": settings,
         "network": _network(job),
         "data": {"dataset": [d.name for d in databases], "pictures": digest, **job.run.drawn_shares},
-        "starts": start_hashes(job, warm),
+        "starts": start_hashes(job),
     }
 
 

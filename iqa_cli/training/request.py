@@ -64,8 +64,9 @@ def resolve(
     tables = read_config_file(file) if file is not None else {}
     told = f"--config {one_line(file)}" if file is not None else "--config"
     written = dict(tables.get("run", {}))
-    if isinstance(written.get("teacher"), str):  # as it was written when there could be but one
-        written["teacher"] = [written["teacher"]]
+    for key in ("start", "teacher"):
+        if isinstance(written.get(key), str):  # as it was written when there could be but one
+            written[key] = [written[key]]
     check_known(RunOptions, written, f"{told} [run]")
     run = _run_options(written, flags, f"{told} [run]")
     chosen = preset(run.preset)

@@ -1,4 +1,4 @@
-"""The weights of the best epochs of a run, kept until its end, and their mean.
+"""The mean of weights, and the weights of the best epochs of a run, kept until its end for it.
 
 The mean of weights from along one training often measures better than any of them (Izmailov et al., SWA,
 UAI 2018, arXiv 1803.05407, who take the last ones). Ours: the best epochs on the part that chooses, each as
@@ -7,7 +7,7 @@ its own moving average of the weights, and the mean only if it measures better t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -47,22 +47,31 @@ def remove_weights(folder: Path, but: Sequence[int] = ()) -> None:
 
 
 def mean_weights(folder: Path, epochs: Sequence[int]) -> dict[str, Tensor]:
-    """The mean of the weights of several epochs, the statistics of batch norms with them; what is no floating
-    number is that of the last.
+    """The mean of the weights of several epochs.
 
     Raises:
         WeightsError: Those of one are missing or damaged.
     """
+    return mean_state(load_checkpoint(_path(folder, epoch)) for epoch in epochs)
+
+
+def mean_state(states: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of the tensors of several states of the same names and shapes, the statistics of batch norms
+    with them; what is no floating number is that of the last.
+
+    Args:
+        states: One or more; one at a time is held.
+    """
     sums: dict[str, Tensor] = {}
-    state: dict[str, Tensor] = {}
-    for epoch in epochs:
-        state = load_checkpoint(_path(folder, epoch))
+    state: Mapping[str, Tensor] = {}
+    count = 0
+    for state in states:
+        count += 1
         for name, value in state.items():
             if value.is_floating_point():
                 sums[name] = sums.get(name, torch.zeros((), dtype=torch.float64)) + value.double()
     return {
-        name: (sums[name] / len(epochs)).to(value.dtype) if name in sums else value
-        for name, value in state.items()
+        name: (sums[name] / count).to(value.dtype) if name in sums else value for name, value in state.items()
     }
 
 

@@ -1,12 +1,13 @@
-"""A finished weight as the start of another training: its tensors, its history, and what it has seen."""
+"""Finished weights as the start of another training: their tensors, history, and what they have seen."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from iqa_cli.card import Card
 from iqa_cli.errors import UsageError, WeightsError
@@ -15,6 +16,7 @@ from iqa_cli.networks.filling import unshipped_of
 from iqa_cli.seen import read_seen, seen_path
 from iqa_cli.text import one_line, printable
 from iqa_cli.training.starts import file_sha256
+from iqa_cli.training.top import mean_state
 from iqa_cli.weights import load_state
 
 
@@ -35,21 +37,52 @@ class WarmStart:
     calibration: dict[str, Any]
 
 
-def load_warm_start(network: nn.Module, name: str, leave: tuple[str, ...] = ()) -> WarmStart:
-    """Fill a network from a finished weight.
+def load_warm_starts(
+    network: nn.Module, names: Sequence[str], leave: tuple[str, ...] = ()
+) -> list[WarmStart]:
+    """Fill a network from finished weights: from one, or with the mean of the tensors of several.
+
+    The mean of weights that were trained on from the same one often measures better than each of them, and
+    scores as fast as one (Wortsman et al., Model soups, ICML 2022, arXiv 2203.05482). Of weights that have no
+    such history in common it is worth nothing.
 
     Args:
         network: Of the same shape, but for the branches in `leave` and what its `adapted`, where it has
             one, makes up for.
-        name: Name or file of the weight.
+        names: Names or files of the weights; with none the network stays as it is.
         leave: Beginnings of the names of tensors that are not taken over ("dan."), and may differ.
 
+    Returns:
+        What each hands on.
+
     Raises:
-        UsageError: The weight is of another network, or of another shape.
-        WeightsError: It is missing or damaged.
+        UsageError: A weight is of another network, or of another shape.
+        WeightsError: One is missing or damaged.
     """
-    path = find_weights(name)
-    card, state = load_state(path)
+    found = []
+    branch = "whole network" if not leave else f"all but {', '.join(p.strip('.') for p in leave)}"
+    if len(names) > 1:
+        branch += f", in the mean of {len(names)}"
+
+    def taken() -> Iterator[dict[str, Tensor]]:
+        for path in map(find_weights, names):
+            card, state = load_state(path)
+            yield _fitting(network, path, card, state, leave)
+            found.append(what_it_hands_on(path, card, branch))
+
+    if names:
+        network.load_state_dict({**network.state_dict(), **mean_state(taken())})
+    return found
+
+
+def _fitting(
+    network: nn.Module, path: Path, card: Card, state: dict[str, Tensor], leave: tuple[str, ...]
+) -> dict[str, Tensor]:
+    """The tensors of a weight that a network takes over.
+
+    Raises:
+        UsageError: They are not all that it wants.
+    """
     adapt = getattr(network, "adapted", None)
     state = state if adapt is None else adapt(state)
     ours, own = network.state_dict(), unshipped_of(network)
@@ -62,9 +95,7 @@ def load_warm_start(network: nn.Module, name: str, leave: tuple[str, ...] = ()) 
             f"{one_line(odd[0])} and {len(odd) - 1} more tensors differ",
             hint="give the same --net fields; its own: iqa models show NAME",
         )
-    network.load_state_dict({**ours, **taken})
-    branch = "whole network" if not leave else f"all but {', '.join(p.strip('.') for p in leave)}"
-    return what_it_hands_on(path, card, branch)
+    return taken
 
 
 def what_it_hands_on(path: Path, card: Card, branch: str) -> WarmStart:

@@ -56,8 +56,8 @@ def test_a_start_of_another_network_is_refused(
         ("vcrnet", {"backbone": "lite0"}, {"backbone": "b0"}, "backbone=b0 contradicts --backbone lite0"),
         ("vcrnet", {"restoration": "none.safetensors"}, {}, "none.safetensors"),
         ("vcrnet", {"restoration_pristine": "p"}, {}, "--restoration has seen, which is not given"),
-        ("vcrnet", {"start": "w", "restoration": "r"}, {}, "leave --restoration out"),
-        ("qfm-iqm", {"start": "w", "backbone": "lite0"}, {}, "leave --backbone out"),
+        ("vcrnet", {"start": ["w"], "restoration": "r"}, {}, "leave --restoration out"),
+        ("qfm-iqm", {"start": ["w"], "backbone": "lite0"}, {}, "leave --backbone out"),
         ("mfenet", {"teacher": ["w"]}, {}, "--teacher WEIGHT and --unlabelled DIR belong together"),
         ("qfm-iqm", {"unlabelled": "d"}, {}, "--teacher WEIGHT and --unlabelled DIR belong together"),
         (

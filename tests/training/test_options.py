@@ -135,7 +135,7 @@ def test_values_of_settings_are_read_as_what_they_look_like() -> None:
         ({"test_share": 1.0}, "--test-share must be below 1"),
         ({"splits": 3, "choose": "val"}, "leave --choose out"),
         ({"splits": 3, "split_file": ["a.json"]}, "leave --split-file out"),
-        ({"start": "mfenet", "qen": "q"}, "--start holds a QEN already"),
+        ({"start": ["mfenet"], "qen": "q"}, "--start holds a QEN already"),
         ({"range": [float("nan"), 5.0]}, "--range must be the lowest and the highest score"),
         ({"test_share": 0.3}, "--test-share is the share that --splits N measures on"),
         ({"dan": "d", "resnet50": "r"}, "--dan and --resnet50 exclude each other"),

@@ -1,0 +1,64 @@
+"""`iqa train --start A --start B`: the mean of finished weights, as a start and as a weight of its own."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from iqa_cli.errors import UsageError
+from iqa_cli.training.options import RunOptions
+from iqa_cli.training.request import resolve
+from iqa_cli.weights import load_state, read_card
+from tests.cli.conftest import Train
+
+SHORT = ["--set", "batch=4", "--set", "distorted=1", "--set", "epochs=1", "--max-steps", "2"]
+
+
+def _weight(train: Train, folder: Path, name: str, *options: str) -> Path:
+    result = train(*SHORT, *options)
+    assert result.code == 0, result.err
+    return Path(shutil.move(folder / "run", folder / name)) / "mfenet.safetensors"
+
+
+def test_without_an_epoch_the_mean_of_the_starts_is_the_weight(train: Train, tmp_path: Path) -> None:
+    one = _weight(train, tmp_path, "one")
+    two = _weight(train, tmp_path, "two", "--set", "seed=1")
+    result = train("--set", "batch=4", "--set", "epochs=0", "--start", str(one), "--start", str(two))
+    assert result.code == 0, result.err
+    mean = tmp_path / "run" / "mfenet.safetensors"
+    (_, first), (_, second), (_, found) = map(load_state, (one, two, mean))
+    apart = 0
+    for name, value in found.items():
+        if value.is_floating_point():
+            wanted = (first[name] + second[name]) / 2
+            torch.testing.assert_close(value, wanted, rtol=1e-3, atol=1e-4)
+            apart += not torch.equal(first[name], second[name])
+    assert apart > 10
+    points = read_card(mean).starting_points
+    assert [point["branch"] for point in points] == ["whole network, in the mean of 2"] * 2
+    assert len({point["sha256"] for point in points}) == 2
+    # The same command has nothing left to do; the starts in another order are the same run.
+    again = train("--set", "batch=4", "--set", "epochs=0", "--start", str(two), "--start", str(one))
+    assert again.code == 0, again.err
+
+
+def test_starts_of_different_shapes_have_no_mean(train: Train, tmp_path: Path) -> None:
+    one = _weight(train, tmp_path, "one")
+    two = _weight(train, tmp_path, "two", "--net", "ffm=false")
+    result = train("--set", "epochs=0", "--start", str(one), "--start", str(two))
+    assert result.code == 2
+    assert "of another shape" in result.err
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_a_start_of_a_config_file_may_be_one_or_several(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    for text, starts in (('start = "mfenet"', ["mfenet"]), ('start = ["a", "b"]', ["a", "b"]), ("", [])):
+        file.write_text(f"[run]\n{text}\n")
+        run = resolve(file, {}, "mfenet", {}, {}).run
+        assert run == RunOptions(start=starts)
+    with pytest.raises(UsageError, match="--start names a weight twice"):
+        resolve(None, {"start": ["mfenet", "mfenet"]}, None, {}, {})
