@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.eval_lineup import DEFAULT_MODEL, Lineup, line_up, named_file
-from iqa_cli.cli.eval_scores import from_files, score
+from iqa_cli.cli.eval_scores import Means, from_files, score_tasks
 from iqa_cli.cli.eval_tasks import Task, check_held_out, hold_out, meet, read_tasks, tell_scale
 from iqa_cli.cli.interrupt import computing
 from iqa_cli.cli.output import check_output, write
@@ -51,6 +51,7 @@ class EvalOptions:
     form: str | None = None
     output: str | None = None
     report: str | None = None
+    store: str | None = None
     device: str = "auto"
     threads: int | None = None
     command: str = ""
@@ -62,6 +63,7 @@ class EvalOptions:
             raise UsageError("--record and --held-out exclude each other: a card tells of whole parts")
         read = [("file of scores", str(named_file(entry)[1])) for entry in self.scores]
         read += [("split", str(place)) for place in self.split_files]
+        read += [("store", self.store)] if self.store is not None else []
         for place in (self.output, self.report):
             check_output(place, read)
         if self.report == "-" or (self.report is not None and self.report == self.output):
@@ -123,14 +125,8 @@ def _scored(
     if options.held_out:
         tasks = [hold_out(task, lineup, env) for task in tasks]
     files = from_files(tasks, lineup, missing, env)
-    group = None
-    if lineup.weights:
-        from iqa_cli.scoring.scorer import load_many
-
-        paths = [weight.path for weight in lineup.weights]
-        group = load_many(paths, device=options.device, threads=options.threads)
-    columns = [score(task, group, lineup, of, missing, env) for task, of in zip(tasks, files, strict=True)]
-    return tasks, columns
+    means = Means(options.device, options.threads, options.store)
+    return tasks, score_tasks(tasks, files, lineup, missing, means, env)
 
 
 def _measured(

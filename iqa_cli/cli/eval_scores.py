@@ -3,22 +3,28 @@ joined to them by name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.eval_lineup import Elsewhere, Lineup
 from iqa_cli.cli.eval_tasks import Task, refused
 from iqa_cli.cli.progress import counted
-from iqa_cli.errors import ImageError
+from iqa_cli.errors import ImageError, UsageError
 from iqa_cli.text import count, one_line
 
 if TYPE_CHECKING:
     from iqa_cli.datasets.record import ImageRecord
     from iqa_cli.evaluation.correlation import Floats
     from iqa_cli.evaluation.part import Column
-    from iqa_cli.scoring.group import ScorerGroup
+    from iqa_cli.prediction import Prediction
+    from iqa_cli.scoring.group import Labelled
 
+#: `ScorerGroup.score_many` of all weights.
+ScoreMany: TypeAlias = "Callable[[Iterable[Labelled]], Iterator[Prediction]]"
 #: So many pictures without a score are named; the others are counted.
 _NAMED = 5
 
@@ -67,31 +73,79 @@ def from_files(
     return found
 
 
-def score(
+@dataclass(frozen=True)
+class Means:
+    """What the weights score with: device, CPU threads, and the file that keeps their scores, if any."""
+
+    device: str = "auto"
+    threads: int | None = None
+    store: str | None = None
+
+
+def score_tasks(
+    tasks: Sequence[Task],
+    files: Sequence[dict[str, Floats]],
+    lineup: Lineup,
+    allow_missing: bool,
+    means: Means,
+    env: Environment,
+) -> list[list[Column]]:
+    """Score the pictures with weights and baselines; each is decoded once for all weights, and once for all
+    baselines.
+
+    Args:
+        tasks: The pictures.
+        files: As `from_files` gives them.
+        lineup: All scorers.
+        allow_missing: NaN for what cannot be scored, with a note, instead of the end of the run.
+        means: What the weights score with.
+        env: For progress and notes.
+
+    Returns:
+        [tasks] a column for each scorer, in the order of the lineup.
+
+    Raises:
+        ImageError: A picture cannot be scored, and `allow_missing` is not given; or none can.
+        IqaError: A weight cannot be loaded, or the store not opened; or there is a store and no weight.
+    """
+    with _weights(lineup, means) as looking:
+        return [
+            _score(task, looking, lineup, of, allow_missing, env)
+            for task, of in zip(tasks, files, strict=True)
+        ]
+
+
+@contextlib.contextmanager
+def _weights(lineup: Lineup, means: Means) -> Iterator[ScoreMany | None]:
+    """What scores pictures by all weights, and keeps it where a store is asked for; None without a weight."""
+    if not lineup.weights:
+        if means.store is not None:
+            raise UsageError("--store keeps the scores of weights, and there is none")
+        yield None
+        return
+    from iqa_cli.cli.run import opened_store
+    from iqa_cli.scoring.scorer import load_many
+
+    paths = [weight.path for weight in lineup.weights]
+    with opened_store(means.store) as store:
+        group = load_many(paths, device=means.device, threads=means.threads, lazy=store is not None)
+        if store is None:
+            yield group.score_many
+            return
+        from iqa_cli.scoring.storekey import keys_of
+
+        yield partial(group.score_many, memory=store.memory(keys_of(group, paths)))
+
+
+def _score(
     task: Task,
-    group: ScorerGroup | None,
+    looking: ScoreMany | None,
     lineup: Lineup,
     files: dict[str, Floats],
     allow_missing: bool,
     env: Environment,
 ) -> list[Column]:
-    """Score the pictures with weights and baselines; each is decoded once for all weights, and once for all
-    baselines.
-
-    Args:
-        task: The pictures.
-        group: The weights; None without any.
-        lineup: All scorers.
-        files: As `from_files` gives them.
-        allow_missing: NaN for what cannot be scored, with a note, instead of the end of the run.
-        env: For progress and notes.
-
-    Returns:
-        A column for each scorer, in the order of the lineup.
-
-    Raises:
-        ImageError: A picture cannot be scored, and `allow_missing` is not given; or none can.
-    """
+    """A column for each scorer."""
     import numpy as np
 
     from iqa_cli.evaluation.part import Column
@@ -103,13 +157,15 @@ def score(
         for weight in lineup.weights
         if weight.card.interval is not None
     }
-    failures = _look(task, group, lineup, scores, bounds, allow_missing, env) if lineup.need_pictures else {}
+    failures = (
+        _look(task, looking, lineup, scores, bounds, allow_missing, env) if lineup.need_pictures else {}
+    )
     for name, reason in list(failures.items())[:_NAMED]:
         env.note(f"{one_line(name)}: left out: {reason}")
     if len(failures) > _NAMED:
         env.note(f"and {count(len(failures) - _NAMED, 'further picture')} left out")
-    looking = [scores[name] for name in lineup.names if name not in files]
-    if looking and not any(np.isfinite(column).any() for column in looking):
+    pictured = [scores[name] for name in lineup.names if name not in files]
+    if pictured and not any(np.isfinite(column).any() for column in pictured):
         name, reason = next(iter(failures.items()))
         raise ImageError(f"{task.title}: no picture can be scored; the first: {one_line(name)}: {reason}")
     columns = [
@@ -125,7 +181,7 @@ def score(
 
 def _look(
     task: Task,
-    group: ScorerGroup | None,
+    looking: ScoreMany | None,
     lineup: Lineup,
     scores: dict[str, Floats],
     bounds: dict[str, tuple[Floats, Floats]],
@@ -136,7 +192,7 @@ def _look(
     failures = dict(task.failures)
     with counted(env, len(task.records)) as advance:
         for index, (record, (found, reason, intervals)) in enumerate(
-            zip(task.records, _judged(task.records, group, lineup), strict=True)
+            zip(task.records, _judged(task.records, looking, lineup), strict=True)
         ):
             if reason is not None:
                 if not allow_missing:
@@ -152,16 +208,16 @@ def _look(
 
 
 def _judged(
-    records: Iterable[ImageRecord], group: ScorerGroup | None, lineup: Lineup
+    records: Iterable[ImageRecord], looking: ScoreMany | None, lineup: Lineup
 ) -> Iterator[tuple[dict[str, float], str | None, Mapping[str, tuple[float, float] | None]]]:
     """Picture by picture the scores that there are, oriented, why one of them is not there, and the intervals
     of the weights."""
     records = list(records)
-    if group is None:
+    if looking is None:
         for record in records:
             yield (*_baselines(record, lineup, {}, None), {})
         return
-    predictions = group.score_many((record.name, record.path) for record in records)
+    predictions = looking((record.name, record.path) for record in records)
     for record, prediction in zip(records, predictions, strict=True):
         found = {name: value for name, value in prediction.scores.items() if value is not None}
         reason = next(iter(prediction.errors.values()), None)

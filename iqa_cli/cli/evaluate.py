@@ -17,6 +17,7 @@ from iqa_cli.cli.options import (
     Device,
     DeviceOption,
     HeldOut,
+    KeptScores,
     OpinionRange,
     Quiet,
     SplitFiles,
@@ -84,6 +85,7 @@ _OF_DATABASES = {
     "held_out": "--held-out",
     "record": "--record",
     "report": "--report",
+    "store": "--store",
 }
 
 
@@ -174,6 +176,7 @@ def evaluate(
     report: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write a page with charts (HTML), too.")
     ] = None,
+    store: KeptScores = None,
     device: DeviceOption = Device.auto,
     threads: Threads = None,
     exploration: Annotated[
@@ -215,6 +218,7 @@ def evaluate(
         form=None if form is None else form.value,
         output=output,
         report=report,
+        store=store,
         device=device.value,
         threads=threads,
         command=command_line(context),

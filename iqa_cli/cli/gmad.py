@@ -11,7 +11,16 @@ import typer
 from iqa_cli.cli.completing import complete_database, complete_weight
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.long_run import command_line, given_flags, interruptible
-from iqa_cli.cli.options import DatabaseFolders, Device, DeviceOption, HeldOut, Quiet, SplitFiles, Threads
+from iqa_cli.cli.options import (
+    DatabaseFolders,
+    Device,
+    DeviceOption,
+    HeldOut,
+    KeptScores,
+    Quiet,
+    SplitFiles,
+    Threads,
+)
 from iqa_cli.errors import UsageError
 
 _HELP = """\b
@@ -175,6 +184,7 @@ def gmad(
     report: Annotated[
         Path | None, typer.Option(metavar="OUT", help="The same as a page (OUT/report.html, or -o FILE).")
     ] = None,
+    store: KeptScores = None,
     device: DeviceOption = Device.auto,
     threads: Threads = None,
     quiet: Quiet = False,
@@ -213,6 +223,7 @@ def gmad(
             allow_missing=allow_missing,
             device=device.value,
             threads=threads,
+            store=store,
         )
         settings = Settings(tuple(level or ("low", "high")), pairs, tolerance, scale.value, content.value)
         place = None if output is None else Path(output)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.eval_lineup import Lineup, line_up
-from iqa_cli.cli.eval_scores import from_files, score
+from iqa_cli.cli.eval_scores import Means, from_files, score_tasks
 from iqa_cli.cli.eval_tasks import Task
 from iqa_cli.cli.gmad_unseen import hold_out, weights_to_ask
 from iqa_cli.errors import ImageError, UsageError
@@ -41,6 +41,7 @@ class PoolOptions:
     allow_missing: bool = False
     device: str = "auto"
     threads: int | None = None
+    store: str | None = None
 
 
 @dataclass(frozen=True)
@@ -127,15 +128,8 @@ def _scored(
     from iqa_cli.gmad.pool import pool_of
 
     lineup = models.lineup
-    group = None
-    if lineup.weights:
-        from iqa_cli.scoring.scorer import load_many
-
-        paths = [weight.path for weight in lineup.weights]
-        group = load_many(paths, device=options.device, threads=options.threads)
-    columns = [
-        score(task, group, lineup, found, missing, env) for task, found in zip(tasks, files, strict=True)
-    ]
+    means = Means(options.device, options.threads, options.store)
+    columns = score_tasks(tasks, files, lineup, missing, means, env)
     scores = {
         name: np.concatenate(
             [next(column.scores for column in of if column.scorer == name) for of in columns]

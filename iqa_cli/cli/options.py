@@ -181,6 +181,14 @@ StoreFile = Annotated[
         rich_help_panel="Scoring",
     ),
 ]
+KeptScores = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="FILE",
+        help="Keep the scores of the weights in FILE, and score only what it does not hold; see 'iqa store'.",
+    ),
+]
 
 # Rows of scores.
 RowFormat = Annotated[

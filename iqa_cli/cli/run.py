@@ -170,13 +170,13 @@ def scoring(
             logging.basicConfig(stream=env.stderr, level=logging.INFO, format="%(message)s")
             logging.getLogger("iqa_cli").setLevel(logging.DEBUG)
         try:
-            with _opened(options.store) as store:
+            with opened_store(options.store) as store:
                 yield *_predictions(options, inputs, progress, store), progress
         finally:
             progress.erase()
 
 
-def _opened(store: str | None) -> contextlib.AbstractContextManager[Store | None]:
+def opened_store(store: str | None) -> contextlib.AbstractContextManager[Store | None]:
     """The store, if one is wanted: opened before seconds go into anything else."""
     if store is None:
         return contextlib.nullcontext()
