@@ -166,6 +166,7 @@ def _print_summary(
             "scored": one.scored,
             "failed": one.failed,
             "mean": None if one.mean is None else round(one.mean, 4),
+            "policy": one.policy,
         }
         for one in scorers
     ]
@@ -175,7 +176,7 @@ def _print_summary(
         lines = [[printable("" if cell is None else str(cell)) for cell in row.values()] for row in records]
         text = "".join("\t".join(line) + "\n" for line in lines)
     else:
-        text = "".join(_sentence(one) for one in scorers) or "no scores\n"
+        text = "".join(_sentence(one, _differs(one, scorers)) for one in scorers) or "no scores\n"
     output = Output(env, path)
     try:
         output.write(text.encode())
@@ -185,8 +186,21 @@ def _print_summary(
         raise
 
 
-def _sentence(one: ScorerSummary) -> str:
-    line = f"{printable(one.model)} ({one.settings}, weight {one.weight[:12]}): {count(one.scored, 'score')}"
+def _differs(one: ScorerSummary, scorers: list[ScorerSummary]) -> str:
+    """What tells it from others of the same weight and settings, where there are any."""
+    twins = [json.loads(s.policy) for s in scorers if (s.weight, s.settings) == (one.weight, one.settings)]
+    own: dict[str, object] = json.loads(one.policy)
+    told = [
+        f"{key} {own.get(key)}"
+        for key in sorted({k for t in twins for k in t})
+        if any(twin.get(key) != own.get(key) for twin in twins)
+    ]
+    return "".join(f", {printable(word)}" for word in told)
+
+
+def _sentence(one: ScorerSummary, differs: str) -> str:
+    line = f"{printable(one.model)} ({one.settings}, weight {one.weight[:12]}{differs}): "
+    line += count(one.scored, "score")
     if one.mean is not None:
         line += f", mean {one.mean:.2f}"
     return line + (f"; {one.failed:,} could not be scored\n" if one.failed else "\n")

@@ -18,13 +18,12 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
-from pathlib import Path
 from types import TracebackType
 
 from iqa_cli.images.decode import Source
 from iqa_cli.scoring.hashing import Hashed, Stamp, read_hashed
 from iqa_cli.scoring.scored import Looked, Scored, reason_in_row
-from iqa_cli.scoring.storefile import StoreError, is_sound, open_store, told
+from iqa_cli.scoring.storefile import StoreError, is_sound, open_store, place_of, told
 from iqa_cli.scoring.storekey import ScorerKey
 
 __all__ = ["Store", "StoreError", "StoreMemory"]
@@ -68,7 +67,7 @@ class Store:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = place_of(path)
         # Reading must not wait for a writer, so it has a connection of its own.
         self._writer = open_store(self.path)
         self._reader = open_store(self.path)

@@ -70,6 +70,17 @@ class StoreError(UsageError):
     """A store cannot be opened, read or written."""
 
 
+def place_of(path: str | os.PathLike[str]) -> Path:
+    """The place of a store by its name.
+
+    Raises:
+        StoreError: The name is empty, which as a path would be the folder that we are in.
+    """
+    if not os.fspath(path):
+        raise StoreError("the name of the store is empty")
+    return Path(path)
+
+
 def open_store(path: Path, *, make: bool = True) -> sqlite3.Connection:
     """A connection to a store, for any thread; it commits by itself where no transaction was begun.
 

@@ -7,11 +7,10 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from iqa_cli.prediction import Prediction
-from iqa_cli.scoring.storefile import StoreError, is_sound, open_store, told
+from iqa_cli.scoring.storefile import StoreError, is_sound, open_store, place_of, told
 from iqa_cli.text import one_line
 
 # The largest number that SQLite takes.
@@ -64,7 +63,7 @@ class Stored:
 @dataclass(frozen=True)
 class ScorerSummary:
     """What a store holds of one way of scoring; `mean` is of the scores, None without any; `number` is higher
-    for a later way."""
+    for a later way; `policy` is the size policy as JSON, with the version of the scoring."""
 
     model: str
     settings: str
@@ -73,6 +72,7 @@ class ScorerSummary:
     failed: int
     mean: float | None
     number: int
+    policy: str
 
 
 class StoreReader:
@@ -83,7 +83,7 @@ class StoreReader:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = place_of(path)
         self._connection = open_store(self.path, make=False)
 
     def __enter__(self) -> StoreReader:
@@ -113,13 +113,15 @@ class StoreReader:
         try:
             found = self._connection.execute(
                 "SELECT c.id, c.model, c.settings, c.weight, count(s.score),"
-                " count(s.picture) - count(s.score), avg(s.score)"
+                " count(s.picture) - count(s.score), avg(s.score), c.policy"
                 " FROM scorers c LEFT JOIN scores s ON s.scorer = c.id"
                 " GROUP BY c.id ORDER BY c.model, c.settings, c.id"
             )
             return [
-                ScorerSummary(str(model), str(settings), str(weight), scored, failed, mean, number)
-                for number, model, settings, weight, scored, failed, mean in found
+                ScorerSummary(
+                    str(model), str(settings), str(weight), scored, failed, mean, number, str(policy)
+                )
+                for number, model, settings, weight, scored, failed, mean, policy in found
             ]
         except sqlite3.Error as error:
             raise told(self.path, error) from None

@@ -163,9 +163,25 @@ def test_filters_and_orders(iqa: Iqa, stored: list[dict[str, Any]]) -> None:
     assert b"3 scores, mean" in iqa("store", "s.db", "--summary", terminal="stdout").out
 
 
+def test_ways_of_scoring_that_differ_in_the_size_policy_are_told_apart(
+    iqa: Iqa, stored: list[dict[str, Any]]
+) -> None:
+    with sqlite3.connect("s.db") as connection:
+        connection.execute(
+            "INSERT INTO scorers (model, weight, policy, settings) "
+            "SELECT model, weight, json_set(policy, '$.native_best', 0.5), settings FROM scorers"
+        )
+    lines = iqa("store", "s.db", "--summary", terminal="stdout").lines
+    assert len(set(lines)) == len(lines) == 2
+    assert "native_best 0.5" in lines[1]
+    assert "scoring" not in lines[1]
+
+
 def test_wrong_usage_is_one_line_and_leaves_files_as_they_are(iqa: Iqa, stored: list[dict[str, Any]]) -> None:
     for arguments, line in (
         (("score", "b.jpg", "--reread"), "--reread goes with --store"),
+        (("score", "b.jpg", "--store", ""), "the name of the store is empty"),
+        (("store", ""), "the name of the store is empty"),
         (("score", "b.jpg", "--store", "s.db", "-o", "s.db"), "s.db is the store, which the results would"),
         (("score", "b.jpg", "--store", "b.jpg"), "b.jpg is no store of scores"),
         (("score", "b.jpg", "--store", "no/s.db"), "no/s.db: cannot be opened"),

@@ -1,17 +1,30 @@
-"""A scorer with the tiny weight, loaded once; and what the shipped weights say of the examples."""
+"""Pictures for a store; a scorer with the tiny weight, loaded once; what the shipped weights say of the
+examples."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from iqa_cli import load
 from iqa_cli.scoring.scorer import Scorer, load_many
+from tests.scoring.fakescorers import write_pictures
 from tests.tinyweight import make_tiny_weight
 
 #: Shipped weights: name -> largest file, MiB.
 SHIPPED = {"mfenet": 64, "mfenet-van": 64, "vcrnet": 48, "qfm-iqm": 48}
+LONG_AGO = 1_600_000_000
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[str]:
+    """Twelve pictures that nobody has touched for long."""
+    paths = write_pictures(tmp_path / "pictures", range(12))
+    for path in paths:
+        os.utime(path, (LONG_AGO, LONG_AGO))
+    return paths
 
 
 @pytest.fixture(scope="session")
