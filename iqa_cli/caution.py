@@ -1,9 +1,8 @@
 """Pictures on which a score means little, found by their record and by a cheap look at a small view of them.
 
-A weight holds nothing that tells how far a picture is from those it was trained on. So each limit below is
-set where hardly any training photograph is: of the 6,956 of BIQ2021 fewer than 1 in 200 is beyond any one of
-them (`python -m benchmarks.cautions` counts them, and docs/report.md has the table). A warning says that the
-network has learnt from next to no picture of the kind, not that its score is wrong.
+Each limit is set where hardly any training photograph is: of the 6,956 of BIQ2021 fewer than 1 in 150 is
+beyond any one of them (`python -m benchmarks.cautions` counts them, and docs/report.md has the table). A
+warning says that the network has learnt from next to no picture of the kind, not that its score is wrong.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ CAUTIONS = {
         Caution("blown-out", f"It is white (level {_WHITE} of 255 or more) in three quarters or more."),
         Caution(
             "far-from-training",
-            "It looks like a drawing or a screenshot: neighbouring pixels are alike or very different.",
+            "Hardly any training photograph has such light, edges, colours (drawings, screenshots, noise).",
         ),
         Caution(
             "end-of-scale",
@@ -106,15 +105,23 @@ def by_view(view: NDArray[np.uint8]) -> tuple[str, ...]:
         found.append("black")
     if (luma >= _WHITE).mean() >= _WHITE_SHARE:
         found.append("blown-out")
-    if "flat" not in found and width > 1 and _is_drawn(view, luma):
+    if "flat" not in found and (_is_drawn(view, luma) or _is_far(view)):
         found.append("far-from-training")
     return tuple(found)
+
+
+def _is_far(view: NDArray[np.uint8]) -> bool:
+    from iqa_cli.scene_distance import LEAST, scenes
+
+    return min(view.shape[:2]) >= LEAST and scenes().distance(view) > scenes().limit
 
 
 def _is_drawn(view: NDArray[np.uint8], luma: NDArray[np.uint8]) -> bool:
     import cv2
     import numpy as np
 
+    if view.shape[1] < 2:
+        return False
     alike = float((view[:, 1:] == view[:, :-1]).all(axis=2).mean())
     if alike < _ALIKE_SHARE:
         return False

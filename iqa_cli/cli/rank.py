@@ -64,7 +64,8 @@ Rows are those of 'iqa score' with four more fields:
 The warnings (docs/report.md has the thresholds, and how they were chosen):
 - tiny: a side is under one crop of the network
 - flat, black, blown-out: there is next to nothing in it
-- far-from-training: it looks like a drawing or a screenshot
+- far-from-training: hardly any training photograph has such light, edges and
+  colours (drawings, screenshots, noise, patterns)
 - end-of-scale: at the end of the calibration, where scores run together
 All but tiny and end-of-scale take a look: each picture that is listed is
 decoded once more, reduced. --no-look leaves that out. A share such as 10% is

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -111,15 +110,3 @@ def test_an_interrupt_while_pictures_are_looked_at_prints_all_rows(
     monkeypatch.setattr("iqa_cli.looking.each", interrupted)
     result = iqa("rank", "--scores", "scores.csv", "--format", "jsonl")
     assert (result.code, len(result.lines)) == (130, 2)
-
-
-def test_a_picture_full_of_noise_is_no_drawing() -> None:
-    from iqa_cli.caution import by_view
-
-    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3)).astype(np.uint8)
-    assert by_view(noise) == ()
-    drawn = np.full((200, 200, 3), 230, np.uint8)
-    drawn[::10, :, :] = 20  # lines of a letter
-    assert by_view(drawn) == ("far-from-training",)
-    assert by_view(np.full((1, 1, 3), 128, np.uint8)) == ("flat",)
-    assert by_view(np.full((600, 3, 3), 9, np.uint8)) == ("flat", "black")
