@@ -1,14 +1,15 @@
 """Measures the shipped weights again and writes what was measured wherever it is shown.
 
-python -m benchmarks.figures --root BIQ2021/ [--only mfenet]
+python -m benchmarks.figures --root BIQ2021/ [--only mfenet] [--store scores.db]
 
-1. `iqa eval --split val --record` of each weight in `weights/`: the figures on its card, and its checksum.
-2. docs/results.md: the checksums, and the table that its own command gives.
-3. README.md: the tables behind the commands of `README_TABLES`.
+1. docs/results.md: the table that its own command gives, and the checksums as they are after step 3.
+2. README.md: the tables behind the commands of `README_TABLES`.
+3. `iqa eval --split val --record` of each weight in `weights/`: the figures on its card, and its checksum.
 4. Figures of README.md that no card has are named, since sentences are not written by a program.
 
-`--only` names the weights of step 1 (the others have not changed); `--only none` leaves it out. With four
-weights, 740 photographs are scored thirteen times: a quarter of an hour to an hour on two cores.
+`--only` names the weights of step 3 (the others have not changed); `--only none` leaves it out. The commands
+share a store, so that each weight scores the 740 photographs once: five to twenty minutes on two cores. It
+comes last because a card with other figures is another file, of which the store knows nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from iqa_cli.weights import read_card
@@ -40,8 +42,8 @@ README_TABLES = (
 )
 
 
-def printed(command: str, root: Path) -> str:
-    """What a command of a page prints, as a table without colours."""
+def printed(command: str, root: Path, store: Path) -> str:
+    """What a command of a page prints, as a table without colours; weights score what the store lacks."""
     words = [
         part
         for word in shlex.split(command.replace(CALLED, shlex.quote(str(root))))[1:]
@@ -49,6 +51,8 @@ def printed(command: str, root: Path) -> str:
     ]
     if "--format" not in words:
         words += ["--format", "table"]
+    if words[0] == "score" or "--model" in words or "--baseline" not in words:
+        words += ["--store", str(store)]
     env = {**os.environ, "COLUMNS": str(WIDTH), "NO_COLOR": "1"}
     made = subprocess.run(
         [sys.executable, "-m", "iqa_cli", *words], capture_output=True, text=True, check=True, env=env
@@ -90,29 +94,35 @@ def unknown_figures(page: str, srcc: Mapping[str, float]) -> list[str]:
     return sorted({found for found in re.findall(r"SRCC (0\.\d{4})\b", prose) if found not in known})
 
 
+def write_pages(root: Path, store: Path, only: Sequence[str] | None) -> None:
+    """Steps 1 to 3."""
+    page, readme = ROOT / "docs" / "results.md", ROOT / "README.md"
+    text, tour = page.read_text(encoding="utf-8"), readme.read_text(encoding="utf-8")
+    (command,) = re.findall(r"```sh\n(iqa eval .*?) -o results.md\n```", text, re.DOTALL)
+    table = printed(command.replace("\\\n", " "), root, store)
+    print(table, flush=True)
+    for command in README_TABLES:
+        tour = with_output(tour, command, printed(command, root, store))
+    for path in sorted(path for path in WEIGHTS.glob("*.safetensors") if ".seen." not in path.name):
+        if only is None or path.name.removesuffix(".safetensors") in only:
+            printed(f"iqa eval --root {CALLED} --split val --model {path} --record", root, store)
+            print(f"{path.name}: figures on its card", flush=True)
+    page.write_text(results(text, checksums(root), table), encoding="utf-8")
+    readme.write_text(tour, encoding="utf-8")
+
+
 def main() -> None:
     """Write the pages."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--only", nargs="+", help="weights to measure for their cards; default: all")
+    parser.add_argument("--store", type=Path, help="scores of the same weights, of iqa eval --store before")
     given = parser.parse_args()
     root = given.root.resolve()
     os.chdir(ROOT)
-    for path in sorted(path for path in WEIGHTS.glob("*.safetensors") if ".seen." not in path.name):
-        if given.only is None or path.name.removesuffix(".safetensors") in given.only:
-            print(path.name, flush=True)
-            print(printed(f"iqa eval --root {CALLED} --split val --model {path} --record", root), flush=True)
-    page = ROOT / "docs" / "results.md"
-    text = page.read_text(encoding="utf-8")
-    (command,) = re.findall(r"```sh\n(iqa eval .*?) -o results.md\n```", text, re.DOTALL)
-    page.write_text(
-        results(text, checksums(root), printed(command.replace("\\\n", " "), root)), encoding="utf-8"
-    )
-    page = ROOT / "README.md"
-    text = page.read_text(encoding="utf-8")
-    for command in README_TABLES:
-        text = with_output(text, command, printed(command, root))
-    page.write_text(text, encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        write_pages(root, given.store or Path(folder) / "scores.db", given.only)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
     cards = [read_card(path) for path in WEIGHTS.glob("*.safetensors") if ".seen." not in path.name]
     srcc = {
         f"{c.name} {i}": entry["srcc"]
