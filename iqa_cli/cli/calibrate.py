@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -117,18 +118,10 @@ def calibrate(
 
     from iqa_cli.training.interrupt import deferred_interrupt
     from iqa_cli.training.recalibrate import recalibrate, write_recalibrated
-    from iqa_cli.training.settle import passes
 
     if threads is not None:
         torch.set_num_threads(threads)
     with interruptible(env, "interrupted; nothing was written"), run_progress(env) as progress:
-        looks, done = passes(interval_only=interval_only), 0
-
-        def told(number: int, total: int) -> None:
-            nonlocal done
-            done += number == 1
-            progress.update(f"look {done} of {looks}", number, total)
-
         found = recalibrate(
             path,
             database,
@@ -139,7 +132,7 @@ def calibrate(
             interval_only=interval_only,
             device=device.value,
             log=progress.note,
-            progress=told,
+            progress=partial(progress.update, "looking"),
         )
     target = place.path if place is not None else output
     if place is not None and not place.unchanged():

@@ -153,8 +153,8 @@ class Choice:
             self.policy,
             precision=dtype_of(self.config.precision),
             progress=lambda done, total: self.out.show("validating", done, total),
-        )["pooled"]
-        return self.team.joined(np.asarray(pooled, dtype=np.float64), len(records))
+        )
+        return self.team.joined(pooled, len(records))
 
     def _agreement(self, records: Sequence[ImageRecord], network: nn.Module) -> Agreement | None:
         """Figures that may be missing; None where the network says the same of all."""

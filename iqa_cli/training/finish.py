@@ -20,7 +20,6 @@ from iqa_cli.images.policy import SizePolicy
 from iqa_cli.seen import hash_photo, seen_path, write_seen
 from iqa_cli.training.config import TrainConfig
 from iqa_cli.training.crops import decode_all
-from iqa_cli.training.devices import dtype_of
 from iqa_cli.training.parts import Source
 from iqa_cli.training.settle import PERCENTILES_ARE, SETTLED, percentiles_of, scale_of, settle
 from iqa_cli.weights import save_weights, shipped_state
@@ -98,9 +97,8 @@ def finish(
     """
     network.load_state_dict(state)
     network.eval()
-    precision = dtype_of(config.precision)
     fit, choose = sources[0].fit, sources[0].choose
-    settled = settle(network, choose, policy, precision, log, start=start_calibration)
+    settled = settle(network, choose, policy, log, start=start_calibration)
     log("hashing what was seen")
     paths = [r.path for source in sources for r in (*source.fit, *source.choose)] + list(further_seen)
     # One picture at a time: all of them were in memory once, and that is behind us.

@@ -9,8 +9,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from iqa_cli.card import Card
 from iqa_cli.checksums import write_files
 from iqa_cli.datasets.record import Database, ImageRecord, split_hash
@@ -90,7 +88,7 @@ def recalibrate(
     network = fold_batchnorms(network).to(choose_device(device))
     keep = card.output["calibration"] if interval_only else None
     try:
-        settled = settle(network, records, card.policy(), torch.float32, log, keep=keep, progress=progress)
+        settled = settle(network, records, card.policy(), log, keep=keep, progress=progress)
     except ValueError as error:
         raise DatasetError(f"{database.name}, part {part}: {error}") from None
     if interval_only and settled.interval is None:

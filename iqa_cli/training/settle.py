@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from iqa_cli.calibration import Calibration
@@ -23,7 +22,7 @@ from iqa_cli.scoring.pooling import pool
 from iqa_cli.text import count
 from iqa_cli.training.calibrate import Chosen, choose_calibration, fit_calibration, fit_isotonic
 from iqa_cli.training.shares import choose_glance_weight
-from iqa_cli.training.validate import Looked, Told, look
+from iqa_cli.training.validate import Looked, Told, look, pooled_raw
 
 #: What is settled, in the words of a card.
 SETTLED = "share of the glance, calibration, interval"
@@ -32,8 +31,6 @@ SETTLED_BEFORE = "shares of the native crops and of the glance, calibration, int
 #: Behind the use of the pictures whose opinions `percentiles_of` was asked for.
 PERCENTILES_ARE = "percentiles are of these pictures' opinion scores"
 _PERCENTILES = (1, 2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 98, 99)
-#: Falls nowhere: over which background a picture looks worst does not hang on the map.
-_LINE = Calibration("linear", {"slope": 1.0, "intercept": 0.0})
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,6 @@ def settle(
     network: nn.Module,
     records: Sequence[ImageRecord],
     policy: SizePolicy,
-    precision: torch.dtype,
     log: Callable[[str], None],
     *,
     start: Mapping[str, Any] | None = None,
@@ -91,28 +87,27 @@ def settle(
         network: In evaluation mode.
         records: Labelled pictures to which it was not fitted.
         policy: Size policy; where `keep` is given, with the shares that stay.
-        precision: dtype of autocast for the choice of the share. What is calibrated is computed in float32,
-            as scoring does.
         log: Takes a line now and then.
         start: Calibration of a weight from which this one starts.
         keep: Calibration that stays, so that every score does; only the interval is fitted.
-        progress: Told how far it is, `passes` times over all pictures.
+        progress: Told how far it is.
 
     Raises:
         ImageError: A picture cannot be read.
         ValueError: There are fewer than three pictures, or all have one opinion or one output.
     """
     shares: dict[str, dict[str, float]] = {}
-    if keep is None:
-        log("choosing the share of the glance")
-        glance, shares["glance_weight"] = choose_glance_weight(network, records, policy, precision, progress)
-        policy = replace(policy, glance_weight=glance)
-    log("calibrating" if keep is None else "fitting the interval")
-    # As scoring computes it, on a GPU too.
+    log("choosing the share of the glance, calibrating" if keep is None else "fitting the interval")
+    seen = replace(policy, glance_weight=0.5) if keep is None else policy
+    # As scoring computes it, on a GPU too: in float32.
     with exact_arithmetic(next(network.parameters()).device):
-        looked = look(network, [r.path for r in records], policy, progress=progress)
-    raw = np.array([pool(one.crops, _LINE).raw for one in looked])
+        looked = look(network, [r.path for r in records], seen, progress=progress)
     mos = np.array([r.mos for r in records])
+    if keep is None:
+        glance, shares["glance_weight"] = choose_glance_weight(looked, mos, policy)
+        policy = replace(policy, glance_weight=glance)
+        looked = [one.with_glance(glance) for one in looked]
+    raw = np.array([pooled_raw(one) for one in looked])
     groups = np.unique([r.group for r in records], return_inverse=True)[1]
     srcc = agreement(raw, mos).srcc
     chosen = Chosen(dict(keep), None) if keep is not None else choose_calibration(raw, mos, groups, start)
@@ -124,11 +119,6 @@ def settle(
     for remark in remarks:
         log(remark)
     return Settled(policy, chosen, interval, srcc, shares, tuple(remarks))
-
-
-def passes(*, interval_only: bool) -> int:
-    """How often `settle` goes over all pictures: once where the calibration is kept."""
-    return 1 if interval_only else 2
 
 
 def scale_of(database: str) -> str:

@@ -159,7 +159,7 @@ def _score(
     for start in range(0, len(left), _CHUNK):
         chunk = left[start : start + _CHUNK]
         with exact_arithmetic(machine.device):
-            raw = predict_raw(network, [r.path for r in chunk], policy, progress=tell)["pooled"]
+            raw = predict_raw(network, [r.path for r in chunk], policy, progress=tell)
         if not np.isfinite(raw).all():
             raise IqaError(
                 f"the teacher {one_line(teacher.path)} gives no number for "

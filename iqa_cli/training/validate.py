@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from iqa_cli.errors import ImageError
 from iqa_cli.images.crops import Crop, iter_crops
 from iqa_cli.images.decode import open_photo
 from iqa_cli.images.policy import SizePolicy
-from iqa_cli.scoring.pooling import CropScores, counted
+from iqa_cli.scoring.pooling import CropScores, pool
 from iqa_cli.text import one_line
 from iqa_cli.training.crops import to_tensor
 from iqa_cli.training.devices import autocast
@@ -27,11 +27,42 @@ Told: TypeAlias = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Looked:
-    """A picture as the network saw it: its size in pixels, and what was said of each crop."""
+    """A picture as the network saw it.
+
+    Attributes:
+        width, height: Its size in pixels.
+        crops: What was said of each crop.
+        is_glance: [N] whether a crop is of the glance.
+    """
 
     width: int
     height: int
     crops: CropScores
+    is_glance: NDArray[np.bool_]
+
+    def with_glance(self, share: float) -> Looked:
+        """As a policy would have seen it that differs in the share of the glance alone.
+
+        Args:
+            share: 0 to 1; nothing changes where there is no glance.
+        """
+        if not self.is_glance.any():
+            return self
+        crops = self.crops
+        before = crops.weight[self.is_glance & (crops.background == 0)].sum()
+        factors = np.where(self.is_glance, share / before, (1 - share) / (1 - before))
+        kept = factors > 0
+        return Looked(
+            self.width,
+            self.height,
+            CropScores(
+                crops.raw[kept],
+                (factors * crops.weight)[kept],
+                crops.background[kept],
+                best=crops.best[kept],
+            ),
+            self.is_glance[kept],
+        )
 
 
 def predict_raw(
@@ -42,8 +73,8 @@ def predict_raw(
     batch: int = 32,
     precision: torch.dtype = torch.float32,
     progress: Told | None = None,
-) -> dict[str, NDArray[np.float64]]:
-    """Pooled raw outputs of pictures, one array [n] per view, and their weighted sum.
+) -> NDArray[np.float64]:
+    """Raw outputs of pictures [n] as scoring pools them, transparent ones over the first background alone.
 
     Args:
         network: In evaluation mode, on any device; it is run where its parameters are.
@@ -53,27 +84,18 @@ def predict_raw(
         precision: dtype of autocast; float32 turns it off.
         progress: Told how far it is.
 
-    Returns:
-        "pooled": [n] as scoring pools them, transparent ones over the first background; and for each view of
-        the policy the mean [n] of its crops that count, NaN where a picture lacks it.
-
     Raises:
         ImageError: A picture cannot be read.
     """
-    crops: list[list[tuple[Crop, float]]] = [[] for _ in paths]
-    said = _said(network, paths, policy, batch, precision, progress, every_background=False)
-    for i, _, crop, value in said:
-        crops[i].append((crop, float(value)))
-    found: dict[str, NDArray[np.float64]] = {"pooled": np.zeros(len(paths))}
-    for i, one in enumerate(crops):
-        scores = _crop_scores(one)
-        weight = counted(scores.raw, scores.weight, scores.best)
-        found["pooled"][i] = weight @ scores.raw
-        for view in dict.fromkeys(crop.view for crop, _ in one):
-            its = np.array([crop.view == view for crop, _ in one])
-            mean = np.average(scores.raw[its], weights=weight[its]) if weight[its].any() else np.nan
-            found.setdefault(view, np.full(len(paths), np.nan))[i] = mean
-    return found
+    options: dict[str, Any] = {"batch": batch, "precision": precision, "progress": progress}
+    looked = look(network, paths, policy, every_background=False, **options)
+    return np.array([pooled_raw(one) for one in looked])
+
+
+def pooled_raw(looked: Looked) -> float:
+    """The raw output of a picture as scoring pools it."""
+    # A line falls nowhere: over which background a picture looks worst does not hang on the map.
+    return pool(looked.crops, lambda raw: raw).raw
 
 
 def look(
@@ -84,25 +106,30 @@ def look(
     batch: int = 32,
     precision: torch.dtype = torch.float32,
     progress: Told | None = None,
+    every_background: bool = True,
 ) -> list[Looked]:
-    """What scoring knows of pictures before it pools their crops; arguments and errors as of
-    `predict_raw`."""
+    """What scoring knows of pictures before it pools their crops; arguments and errors as of `predict_raw`.
+
+    Args:
+        every_background: Look at transparent pictures over both backgrounds.
+    """
     crops: list[list[tuple[Crop, float]]] = [[] for _ in paths]
     sizes = [(0, 0)] * len(paths)
-    said = _said(network, paths, policy, batch, precision, progress, every_background=True)
+    said = _said(network, paths, policy, batch, precision, progress, every_background)
     for i, size, crop, value in said:
         sizes[i] = size
         crops[i].append((crop, float(value)))
-    return [Looked(*size, _crop_scores(one)) for size, one in zip(sizes, crops, strict=True)]
+    return [_looked(*size, one) for size, one in zip(sizes, crops, strict=True)]
 
 
-def _crop_scores(crops: Sequence[tuple[Crop, float]]) -> CropScores:
-    return CropScores(
+def _looked(width: int, height: int, crops: Sequence[tuple[Crop, float]]) -> Looked:
+    scores = CropScores(
         np.array([value for _, value in crops]),
         np.array([crop.weight for crop, _ in crops]),
         np.array([crop.background for crop, _ in crops], dtype=np.int64),
         best=np.array([crop.best for crop, _ in crops]),
     )
+    return Looked(width, height, scores, np.array([crop.view == "glance" for crop, _ in crops], dtype=bool))
 
 
 def _said(
@@ -112,7 +139,6 @@ def _said(
     batch: int,
     precision: torch.dtype,
     progress: Told | None,
-    *,
     every_background: bool,
 ) -> Iterator[tuple[int, tuple[int, int], Crop, np.float32]]:
     """Crop by crop: number and size of the picture, the crop, and what the network says of it."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -172,9 +173,7 @@ def test_checkpoints_of_an_unknown_run_are_left_alone(train: Train, tmp_path: Pa
 def test_a_network_that_says_the_same_of_all_is_one_line(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        choice, "predict_raw", lambda network, paths, *_, **__: {"pooled": [0.5] * len(paths)}
-    )
+    monkeypatch.setattr(choice, "predict_raw", lambda network, paths, *_, **__: np.full(len(paths), 0.5))
     with pytest.raises(IqaError, match="step 3: the pictures to choose on: all values are the same"):
         train()
     assert not (tmp_path / "best.pt").exists()

@@ -82,7 +82,7 @@ def test_a_run_without_a_better_epoch_ends_and_stays_ended(
     train_tiny: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = _orders([0.6, 0.9, 0.5, 0.7, 0.4, 0.3])
-    monkeypatch.setattr(choice, "predict_raw", lambda network, paths, *_, **__: {"pooled": next(order)})
+    monkeypatch.setattr(choice, "predict_raw", lambda network, paths, *_, **__: np.array(next(order)))
     said: list[str] = []
     state = train_tiny({"epochs": 6, "patience": 2}, log=said.append)
     assert _epochs(tmp_path / "run") == [0, 1, 2, 3]
