@@ -34,7 +34,7 @@ class RunOptions:
             `SPLITS_CHOOSE_SHARE` if not given.
         splits: Random splits to train and measure on; 0 for one training on the parts as they are.
         test_share: Share of the pictures that each of these splits measures on.
-        start: Finished weights to go on from, the mean of them.
+        start: Finished weights to go on from, the mean of them; one that is named twice counts twice.
         qen: Start of an MFE-Net's QEN.
         dan: Start of its DAN made by `iqa pretrain dan`.
         resnet50: ImageNet start of its DAN.
@@ -106,10 +106,7 @@ class RunOptions:
                 bool(self.teacher) != bool(self.unlabelled),
                 "--teacher WEIGHT and --unlabelled DIR belong together: who scores, and what",
             ),
-            *(
-                (len(set(names)) < len(names), f"--{key} names a weight twice")
-                for key, names in (("start", self.start), ("teacher", self.teacher))
-            ),
+            (len(set(self.teacher)) < len(self.teacher), "--teacher names a weight twice"),
             (
                 self.soft_range and not self.soft,
                 "--soft-range is of the scores of --soft, which is not given",

@@ -29,7 +29,7 @@ from iqa_cli.training.runlog import Log, Progress
 from iqa_cli.training.soft import SCALE, read_soft
 from iqa_cli.training.starts import file_sha256
 from iqa_cli.training.teacher import read_lesson, taught_part
-from iqa_cli.training.warmstart import load_warm_starts
+from iqa_cli.training.warmstart import load_warm_starts, told_once
 
 #: The resolved options and settings of a run, in its folder; `iqa train --config` takes them.
 CONFIG_NAME = "config.toml"
@@ -125,7 +125,7 @@ def train_weight(
         "command": job.command,
         "preset": run.preset,
         "device": device_text(job.machine),
-        "starting_points": points,
+        "starting_points": told_once(points),
         "licence": licence(
             [source.database.name for source in sources], points, sorted(pristine), len(unlabelled)
         ),

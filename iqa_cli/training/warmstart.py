@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,28 +50,30 @@ def load_warm_starts(
     Args:
         network: Of the same shape, but for the branches in `leave` and what its `adapted`, where it has
             one, makes up for.
-        names: Names or files of the weights; with none the network stays as it is.
+        names: Names or files of the weights; with none the network stays as it is. One that is named twice
+            counts twice.
         leave: Beginnings of the names of tensors that are not taken over ("dan."), and may differ.
 
     Returns:
-        What each hands on.
+        What each hands on, once.
 
     Raises:
         UsageError: A weight is of another network, or of another shape.
         WeightsError: One is missing or damaged.
     """
+    paths = [find_weights(name) for name in names]
     found = []
-    branch = "whole network" if not leave else f"all but {', '.join(p.strip('.') for p in leave)}"
-    if len(names) > 1:
-        branch += f", in the mean of {len(names)}"
 
     def taken() -> Iterator[dict[str, Tensor]]:
-        for path in map(find_weights, names):
+        for path, times in Counter(paths).items():
             card, state = load_state(path)
-            yield _fitting(network, path, card, state, leave)
-            found.append(what_it_hands_on(path, card, branch))
+            fitting = _fitting(network, path, card, state, leave)
+            yield from [fitting] * times
+            branch = "whole network" if not leave else f"all but {', '.join(p.strip('.') for p in leave)}"
+            share = f", {times} of {len(paths)} in the mean" if len(paths) > 1 else ""
+            found.append(what_it_hands_on(path, card, branch + share))
 
-    if names:
+    if paths:
         network.load_state_dict({**network.state_dict(), **mean_state(taken())})
     return found
 
@@ -126,3 +129,27 @@ def what_it_hands_on(path: Path, card: Card, branch: str) -> WarmStart:
         return WarmStart(path, point, [], card.calibration.to_dict())
     pairs = zip(seen.pixels.tolist(), seen.perceptual.tolist(), strict=True)
     return WarmStart(path, point, list(pairs), card.calibration.to_dict())
+
+
+def told_once(points: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Starting points without what is told of the same file before them: weights that were trained on from
+    the same one share its history, and each of their cards has it whole.
+
+    Args:
+        points: Entries of a card's `starting_points`, which are left as they are.
+    """
+    told: set[str] = set()
+
+    def shortened(point: dict[str, Any]) -> dict[str, Any]:
+        origin, checksum = point.get("origin"), point.get("sha256")
+        if not isinstance(origin, dict) or not isinstance(checksum, str):
+            return point
+        if checksum in told:
+            return {**point, "origin": {"told": f"above, of the file with SHA-256 {checksum[:16]}"}}
+        told.add(checksum)
+        further = origin.get("starting_points")
+        if not isinstance(further, list):
+            return point
+        return {**point, "origin": {**origin, "starting_points": [shortened(one) for one in further]}}
+
+    return [shortened(point) for point in points]

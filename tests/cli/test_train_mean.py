@@ -5,10 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import pytest
 import torch
 
-from iqa_cli.errors import UsageError
 from iqa_cli.training.options import RunOptions
 from iqa_cli.training.request import resolve
 from iqa_cli.weights import load_state, read_card
@@ -38,11 +36,40 @@ def test_without_an_epoch_the_mean_of_the_starts_is_the_weight(train: Train, tmp
             apart += not torch.equal(first[name], second[name])
     assert apart > 10
     points = read_card(mean).starting_points
-    assert [point["branch"] for point in points] == ["whole network, in the mean of 2"] * 2
+    assert [point["branch"] for point in points] == ["whole network, 1 of 2 in the mean"] * 2
     assert len({point["sha256"] for point in points}) == 2
     # The same command has nothing left to do; the starts in another order are the same run.
     again = train("--set", "batch=4", "--set", "epochs=0", "--start", str(two), "--start", str(one))
     assert again.code == 0, again.err
+
+
+def test_a_start_that_is_named_twice_counts_twice(train: Train, tmp_path: Path) -> None:
+    one = _weight(train, tmp_path, "one")
+    two = _weight(train, tmp_path, "two", "--set", "seed=1")
+    starts = [word for path in (one, two, two) for word in ("--start", str(path))]
+    result = train("--set", "batch=4", "--set", "epochs=0", *starts)
+    assert result.code == 0, result.err
+    mean = tmp_path / "run" / "mfenet.safetensors"
+    (_, first), (_, second), (_, found) = map(load_state, (one, two, mean))
+    for name, value in found.items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, (first[name] + 2 * second[name]) / 3, rtol=1e-3, atol=1e-4)
+    branches = [point["branch"] for point in read_card(mean).starting_points]
+    assert branches == ["whole network, 1 of 3 in the mean", "whole network, 2 of 3 in the mean"]
+
+
+def test_a_history_that_starts_share_is_told_once(train: Train, tmp_path: Path) -> None:
+    one = _weight(train, tmp_path, "one")
+    two = _weight(train, tmp_path, "two", "--start", str(one))
+    result = train("--set", "batch=4", "--set", "epochs=0", "--start", str(one), "--start", str(two))
+    assert result.code == 0, result.err
+    first, second = read_card(tmp_path / "run" / "mfenet.safetensors").starting_points
+    assert first["origin"]["training"][0]["dataset"]
+    (again,) = second["origin"]["starting_points"]
+    assert again["sha256"] == first["sha256"]
+    assert again["origin"] == {"told": f"above, of the file with SHA-256 {first['sha256'][:16]}"}
+    # The card of the start itself still has all.
+    assert read_card(two).starting_points[0]["origin"]["training"]
 
 
 def test_starts_of_different_shapes_have_no_mean(train: Train, tmp_path: Path) -> None:
@@ -60,5 +87,3 @@ def test_a_start_of_a_config_file_may_be_one_or_several(tmp_path: Path) -> None:
         file.write_text(f"[run]\n{text}\n")
         run = resolve(file, {}, "mfenet", {}, {}).run
         assert run == RunOptions(start=starts)
-    with pytest.raises(UsageError, match="--start names a weight twice"):
-        resolve(None, {"start": ["mfenet", "mfenet"]}, None, {}, {})
