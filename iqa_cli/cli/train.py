@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,7 +24,7 @@ from iqa_cli.cli.output import Output
 from iqa_cli.cli.run_progress import run_progress
 from iqa_cli.cli.train_help import HELP
 from iqa_cli.errors import UsageError
-from iqa_cli.text import one_line
+from iqa_cli.text import one_line, printable
 from iqa_cli.training.launch import is_main_process
 from iqa_cli.training.options import SEEN_STARTS, RunOptions
 from iqa_cli.training.presets import DEFAULT
@@ -240,6 +241,7 @@ def train(
                 key: check_pristine_folder(run.path(f"{key}_pristine"), f"--{key}-pristine")
                 for key in SEEN_STARTS
             },
+            notes=_synthetic(roots),
             max_steps=max_steps,
             machine=Machine(where, threads=makers, processes=workers),
             tensorboard=tensorboard,
@@ -256,6 +258,18 @@ def train(
         sources = [Source(d, *both, run.kind_of(d.name)) for d, both in zip(databases, parts, strict=True)]
         with run_progress(env) as progress:
             train_weight(job, sources, folder, progress.note, progress)
+
+
+def _synthetic(roots: Mapping[str, Path]) -> tuple[str, ...]:
+    """Sentences for the card on databases that a program has labelled."""
+    from iqa_cli.datasets.synth_folder import made_by
+
+    found = {name: made_by(root) for name, root in roots.items()}
+    return tuple(
+        f"{name}: no person has rated these pictures; they and their opinions were made by {printable(made)}"
+        for name, made in found.items()
+        if made is not None
+    )
 
 
 def _run_flags(context: typer.Context) -> dict[str, Any]:

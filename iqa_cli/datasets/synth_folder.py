@@ -196,3 +196,14 @@ def _lock(journal: BinaryIO, folder: Path) -> None:
         raise UsageError(f"another run is writing to '{one_line(folder)}'") from None
     except OSError:
         pass  # a file system without locks is no reason to refuse
+
+
+def made_by(root: Path) -> str | None:
+    """The command that made the database in a folder (or of a labels.csv in it); None where `iqa data synth`
+    did not make it, or does not say so."""
+    try:
+        record = json.loads(((root if root.is_dir() else root.parent) / RECORD).read_text(encoding="utf-8"))
+        command = record["command"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return command if isinstance(command, str) else None

@@ -119,6 +119,7 @@ def what_it_hands_on(path: Path, card: Card, branch: str) -> WarmStart:
             "starting_points": card.starting_points,
             "results": card.results,
             "code_version": card.code_version,
+            "notes": card.notes,
         },
         "licence": card.licence.get("weights", "not stated"),
     }

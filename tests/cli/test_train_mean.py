@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -70,6 +71,24 @@ def test_a_history_that_starts_share_is_told_once(train: Train, tmp_path: Path) 
     assert again["origin"] == {"told": f"above, of the file with SHA-256 {first['sha256'][:16]}"}
     # The card of the start itself still has all.
     assert read_card(two).starting_points[0]["origin"]["training"]
+
+
+def test_a_database_that_no_person_rated_is_named_on_the_card_and_on_those_made_from_it(
+    train: Train, train_data: Path, tmp_path: Path
+) -> None:
+    command = "iqa data synth --from photos --out here"
+    record = train_data / "synth.json"
+    try:
+        record.write_text(json.dumps({"command": command}))
+        one = _weight(train, tmp_path, "one")
+    finally:  # other tests train on this folder
+        record.unlink()
+    note = f"csv: no person has rated these pictures; they and their opinions were made by {command}"
+    assert note in read_card(one).notes
+    two = _weight(train, tmp_path, "two", "--start", str(one))
+    card = read_card(two)
+    assert note not in card.notes
+    assert note in card.starting_points[0]["origin"]["notes"]
 
 
 def test_starts_of_different_shapes_have_no_mean(train: Train, tmp_path: Path) -> None:
