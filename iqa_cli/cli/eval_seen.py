@@ -25,7 +25,8 @@ def seen_of(path: Path, card: Card, env: Environment) -> Seen | None:
     named = card.seen.get("file")
     # A name, not a path: a card should not choose what is read elsewhere on the disk.
     if isinstance(named, str) and named.endswith(SEEN_SUFFIX) and Path(named).name == named:
-        candidates.insert(0, path.with_name(named))
+        # Second: beside a renamed weight, that name may be the file of another one by now.
+        candidates.append(path.with_name(named))
     file = next((candidate for candidate in candidates if candidate.exists()), None)
     if file is None:
         env.note(f"{one_line(candidates[0])} is missing: what the weight has met in training is not known")

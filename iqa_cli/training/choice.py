@@ -109,7 +109,7 @@ class Choice:
         self.out.record({**line, "others": others} if others else line, scalars)
         self.out.write_metrics()
         run.best = max(run.best, found.srcc) if epoch is not None else run.best
-        title = f"epoch {epoch + 1}" if epoch is not None else "dry run" if run.step else "start"
+        title = "dry run" if epoch is None else f"epoch {epoch + 1}"
         rest = "".join(f", {name} {'none' if v is None else f'{v:.4f}'}" for name, v in others.items())
         self.out.say(f"{title}: SRCC {found.srcc:.4f}, PLCC {found.plcc:.4f} on {found.n} pictures{rest}")
 

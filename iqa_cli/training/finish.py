@@ -124,9 +124,9 @@ def finish(
             },
             {
                 **_part(sources[0], "choose"),
-                "use": f"epoch, {SETTLED}",
+                "use": f"epoch, {SETTLED}" if config.epochs else SETTLED,
                 **settled.figures(),
-                "chosen_epoch": chosen_epoch(path.parent),
+                **({"chosen_epoch": chosen_epoch(path.parent)} if config.epochs else {}),
             },
             *(entry for source in sources[1:] for entry in _further(source)),
             *facts.get("training", []),

@@ -73,6 +73,11 @@ def configs_of(request: Request) -> tuple[TrainConfig, SizePolicy]:
         net |= _fields_on_card(start, request.network)
     net = beginning(request.network).fields(request.run, {**net, **request.fields})
     config, policy = typed_configs(request.network, request.settings, net, request.run)
+    if config.epochs == 0 and (request.run.splits or not request.run.start):
+        raise UsageError(
+            "--set epochs=0 trains nothing: it calibrates the mean of the weights of --start",
+            hint="give --start WEIGHT, once or more, and leave --splits out",
+        )
     if config.seed + request.run.splits - 1 > LARGEST_SEED:
         raise UsageError(
             f"--set seed={config.seed}: split i of --splits {request.run.splits} has this seed + i, "

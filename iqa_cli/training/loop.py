@@ -77,7 +77,7 @@ def train(
     Returns:
         State of the best epoch by SRCC on `choose` (of the averaged weights), or of the mean of several where
         that is asked for and better, on the CPU; of the last step in a dry run that ends before the first
-        epoch.
+        epoch; the network as it came where there is no epoch.
 
     Raises:
         UsageError: The folder holds another run, or a part is too small.
@@ -94,6 +94,8 @@ def train(
     if team.is_main:
         claim_folder(folder, describe_run(config, network, fit, choose, origin or {}, further), log, LATER)
     team.wait()
+    if config.epochs == 0:  # what it says of `choose` is measured when it is calibrated
+        return {name: value.detach().cpu() for name, value in network.state_dict().items()}
     torch.manual_seed(config.seed)
     out = RunLog(folder, log, progress, active=team.is_main)
     records = [*fit, *(record for part in further for record in part.fit)]

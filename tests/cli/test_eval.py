@@ -110,6 +110,11 @@ def test_hashes_that_are_missing_or_of_another_weight_are_told(
     other = iqa(*arguments, "--model", weight)
     assert other.code == ExitCode.NOT_AVAILABLE
     assert "holds 2 pictures, but the card of the weight says 1" in other.err
+    # A weight that was renamed with its file of hashes, while its card still names another one's.
+    renamed = weight.with_name("renamed.safetensors")
+    renamed.write_bytes(weight.read_bytes())
+    write_seen(seen_path(renamed), [(1, 1)])
+    assert "holds 2" not in iqa(*arguments, "--model", renamed).err
     seen_path(weight).unlink()
     missing = iqa(*arguments, "--model", weight)
     assert missing.code == 0

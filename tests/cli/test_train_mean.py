@@ -91,6 +91,14 @@ def test_a_database_that_no_person_rated_is_named_on_the_card_and_on_those_made_
     assert note in card.starting_points[0]["origin"]["notes"]
 
 
+def test_without_an_epoch_and_a_start_there_is_nothing_to_write(train: Train, tmp_path: Path) -> None:
+    for options in ([], ["--start", "mfenet", "--splits", "2"]):
+        result = train("--set", "epochs=0", *options)
+        assert result.code == 2
+        assert "--set epochs=0 trains nothing" in result.err
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
 def test_starts_of_different_shapes_have_no_mean(train: Train, tmp_path: Path) -> None:
     one = _weight(train, tmp_path, "one")
     two = _weight(train, tmp_path, "two", "--net", "ffm=false")
