@@ -11,7 +11,7 @@ limit says that next to no photograph of the training looks like this, not that 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -46,9 +46,13 @@ class Scenes:
     limit: float
 
     def distance(self, view: NDArray[np.uint8]) -> float:
-        """Of one view, as of `statistics`; the middle photograph of the training lies at 3.3."""
-        apart = statistics(view) - self.mean
-        return float(np.sqrt(apart @ self.precision @ apart))
+        """Of one view, as of `statistics`."""
+        return float(self.distances(statistics(view)[None])[0])
+
+    def distances(self, found: Floats) -> Floats:
+        """[n] of the statistics [n, 14] of views."""
+        apart = found - self.mean
+        return np.asarray(np.sqrt(np.einsum("ni,ij,nj->n", apart, self.precision, apart)))
 
 
 @cache
@@ -114,9 +118,8 @@ def fit_scenes(found: Floats, beyond: float) -> Scenes:
     usual = np.clip(found, *np.percentile(found, (0.5, 99.5), axis=0))
     mean = np.asarray(usual.mean(axis=0), dtype=np.float64)
     precision = np.linalg.inv(np.cov(usual.T) + 1e-6 * np.eye(len(mean))).astype(np.float64)
-    apart = found - mean
-    distances = np.sqrt(np.einsum("ni,ij,nj->n", apart, precision, apart))
-    return Scenes(mean, precision, float(np.percentile(distances, 100 * (1 - beyond))))
+    boundless = Scenes(mean, precision, np.inf)
+    return replace(boundless, limit=float(np.percentile(boundless.distances(found), 100 * (1 - beyond))))
 
 
 def write_scenes(fitted: Scenes, command: str, photographs: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -241,7 +241,7 @@ def train(
                 key: check_pristine_folder(run.path(f"{key}_pristine"), f"--{key}-pristine")
                 for key in SEEN_STARTS
             },
-            notes=_synthetic(roots),
+            notes=_synthetic(run.data, roots),
             max_steps=max_steps,
             machine=Machine(where, threads=makers, processes=workers),
             tensorboard=tensorboard,
@@ -260,11 +260,12 @@ def train(
             train_weight(job, sources, folder, progress.note, progress)
 
 
-def _synthetic(roots: Mapping[str, Path]) -> tuple[str, ...]:
+def _synthetic(names: Sequence[str], roots: Mapping[str, Path]) -> tuple[str, ...]:
     """Sentences for the card on databases that a program has labelled."""
+    from iqa_cli.datasets.roots import find_root
     from iqa_cli.datasets.synth_folder import made_by
 
-    found = {name: made_by(root) for name, root in roots.items()}
+    found = {name: made_by(find_root(name, roots.get(name))) for name in names}
     return tuple(
         f"{name}: no person has rated these pictures; they and their opinions were made by {printable(made)}"
         for name, made in found.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -87,8 +87,9 @@ def predict_raw(
     Raises:
         ImageError: A picture cannot be read.
     """
-    options: dict[str, Any] = {"batch": batch, "precision": precision, "progress": progress}
-    looked = look(network, paths, policy, every_background=False, **options)
+    looked = look(
+        network, paths, policy, batch=batch, precision=precision, progress=progress, every_background=False
+    )
     return np.array([pooled_raw(one) for one in looked])
 
 
