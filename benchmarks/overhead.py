@@ -57,7 +57,7 @@ def main() -> None:
                 if policy.glance_weight:
                     sizes.add(policy.glance_size(photo.width, photo.height))
                 for size in sizes - {(photo.width, photo.height)}:
-                    photo.resized(*size, policy.kernel)
+                    photo.resized(*size, policy.kernel, quick=True)
 
             def decoding(path: Path = path) -> np.ndarray:
                 with open_photo(path) as photo:

@@ -198,7 +198,7 @@ def cutter(photo: Photo, size: tuple[int, int], kernel: str, level: int | None) 
     """How rectangles of a view are had: straight from the photo, or from a reduced copy made once."""
     if size == (photo.width, photo.height):
         return lambda x, y, w, h: photo.region(x, y, w, h, level)
-    reduced = photo.resized(*size, kernel, level)
+    reduced = photo.resized(*size, kernel, level, quick=True)
     return lambda x, y, w, h: reduced[y : y + h, x : x + w]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from iqa_cli.images.colour import Reading
+from iqa_cli.images.lanczos import lanczos_by_torch
 from iqa_cli.images.pillow import quiet_pillow
 
 # EXIF orientation: how the stored picture is turned to be displayed.
@@ -122,7 +123,9 @@ class Photo:
             piece = self._reading.plain(self._image.crop((x, y, x + w, y + h)))
         return self._finish(piece, background)
 
-    def resized(self, w: int, h: int, kernel: str = "lanczos", background: int | None = None) -> np.ndarray:
+    def resized(
+        self, w: int, h: int, kernel: str = "lanczos", background: int | None = None, *, quick: bool = False
+    ) -> np.ndarray:
         """The whole picture at another size, in displayed orientation.
 
         Resizing is done on the stored values, before the colour conversion; alpha is weighted in properly.
@@ -132,6 +135,8 @@ class Photo:
             h: Height of the result, at least 1.
             kernel: "lanczos", "bicubic", "hamming", "bilinear" or "box".
             background: As for `region`.
+            quick: Leaves "lanczos" to torch where that is loaded, which rounds otherwise than Pillow: for
+                what is scored, not for files that are to be made again byte by byte.
 
         Returns:
             uint8 array [h, w, 3], sRGB.
@@ -156,8 +161,12 @@ class Photo:
         with quiet_pillow():
             small = self._shrunk(factor_x, factor_y)
             box = (0.0, 0.0, box_width / factor_x, box_height / factor_y)
-            small = small.resize((w, h), _KERNELS[kernel], box=box)
-        return self._finish(small, background)
+            made = None
+            if quick and kernel == "lanczos":
+                made = lanczos_by_torch(small, w, h, box[2:])
+            if made is None:
+                made = small.resize((w, h), _KERNELS[kernel], box=box)
+        return self._finish(made, background)
 
     def close(self) -> None:
         """Free the decoded picture; harmless when repeated."""

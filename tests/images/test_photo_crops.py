@@ -223,7 +223,9 @@ def test_crops_are_made_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch)
     calls: list[str] = []
     region, resized = Photo.region, Photo.resized
     monkeypatch.setattr(Photo, "region", lambda self, *a: calls.append("region") or region(self, *a))
-    monkeypatch.setattr(Photo, "resized", lambda self, *a: calls.append("resized") or resized(self, *a))
+    monkeypatch.setattr(
+        Photo, "resized", lambda self, *a, **k: calls.append("resized") or resized(self, *a, **k)
+    )
     with open_photo(Image.new("RGB", (2000, 1500))) as photo:
         crops = iter_crops(photo, POLICY)
         assert calls == []
