@@ -80,16 +80,24 @@ def find_models(entries: Sequence[str], lower_is_better: Sequence[str]) -> Model
     return Models(lineup, tuple(left[kind].pop(0) for kind in kinds))
 
 
-def read_pool(models: Models, options: PoolOptions, env: Environment) -> tuple[Pool, int]:
+def read_pool(models: Models, options: PoolOptions, pairs: int, env: Environment) -> tuple[Pool, int]:
     """Gather the pictures and their scores; each is decoded once for all weights.
+
+    Args:
+        models: Who competes.
+        options: What the pool is made of.
+        pairs: That are to be found of each kind: a pool that is too small for them is refused unscored.
+        env: Where the command stands.
 
     Returns:
         The pictures of which every model has a score, and how many others there were.
 
     Raises:
-        IqaError: There is no picture, or one has no score, and `allow_missing` is not given. Of a folder a
-            picture that cannot be scored is left out and counted.
+        IqaError: There is no picture, or too few, or one has no score, and `allow_missing` is not given. Of a
+            folder a picture that cannot be scored is left out and counted.
     """
+    from iqa_cli.gmad.compete import check_enough
+
     lineup = models.lineup
     asked = weights_to_ask(lineup, options.held_out, options.unseen_by, env)
     tasks, source, lenient = _tasks(lineup, options, env)
@@ -107,6 +115,7 @@ def read_pool(models: Models, options: PoolOptions, env: Environment) -> tuple[P
         notes: dict[str, Any] = {}
         if asked.weights:
             tasks, files, notes["held_out"] = hold_out(tasks, files, asked, lineup, missing, env)
+        check_enough(pairs, sum(len(task.records) for task in tasks), "the pool has")
         pool, failed = _scored(tasks, source, files, models, options, missing, env)
     if options.datasets and _is_synthetic(options):
         env.note("the opinions of csv are a pseudo-MOS of metrics (synth.json): nobody has given them")

@@ -145,8 +145,7 @@ def compete(
     if len(pool.scores) < 2:
         raise UsageError("a competition needs two models", hint="name them with --a and --b, or --model")
     # Before the scale: of so few pictures nothing else could be said.
-    if len(pool) < 2 * settings.pairs:
-        raise _too_small(settings.pairs, len(pool), "the pool has")
+    check_enough(settings.pairs, len(pool), "the pool has")
     scaled, text = common_scale(pool, settings.scale)
     if settings.content != "any" and all(reference is None for reference in pool.references):
         raise UsageError(
@@ -160,8 +159,7 @@ def compete(
         for level, (low, high) in settings.bands.items():
             where = f"{one_line(defender)} at level {level}"
             chosen = at_level(scaled[defender], low, high)
-            if len(chosen) < 2 * settings.pairs:
-                raise _too_small(settings.pairs, len(chosen), f"{where} has")
+            check_enough(settings.pairs, len(chosen), f"{where} has")
             found = _mined(
                 scaled[defender], scaled[attacker], chosen, settings, apart=apart, same=same, refuse=refuse
             )
@@ -238,8 +236,19 @@ def _mined(
     ]
 
 
-def _too_small(pairs: int, pictures: int, who: str) -> UsageError:
-    return UsageError(
-        f"{pairs:,} pairs need {2 * pairs:,} pictures, and {who} {pictures:,}",
-        hint="fewer --pairs, a wider --level, or more pictures",
-    )
+def check_enough(pairs: int, pictures: int, who: str) -> None:
+    """Refuse fewer pictures than pairs can be made of.
+
+    Args:
+        pairs: For each defender, attacker and level.
+        pictures: Among which they are sought.
+        who: Has them, for the message: "the pool has".
+
+    Raises:
+        UsageError: No picture is in two pairs, so that there are too few.
+    """
+    if pictures < 2 * pairs:
+        raise UsageError(
+            f"{pairs:,} pairs need {2 * pairs:,} pictures, and {who} {pictures:,}",
+            hint="fewer --pairs, a wider --level, or more pictures",
+        )

@@ -107,6 +107,16 @@ def test_what_cannot_be_mined_is_one_line(
     assert not (files / "OUT").exists()
 
 
+def test_a_pool_that_is_too_small_is_refused_before_it_is_scored(iqa: Iqa, files: Path) -> None:
+    (files / "pool").mkdir()
+    for number in range(9):  # not pictures, which whoever opened them would tell
+        (files / "pool" / f"{number}.png").write_bytes(b"")
+    result = iqa("gmad", "--a", "laplacian", "--b", "piqe", "pool")
+    assert result.code == 2
+    assert "5 pairs need 10 pictures, and the pool has 9" in result.err
+    assert "could not be scored" not in result.err
+
+
 def test_pictures_without_a_score_are_left_out_where_that_is_allowed(iqa: Iqa, files: Path) -> None:
     write_scores(files / "half.csv", {f"p{i:03}.png": (i * 37) % 101 for i in range(60)})
     result = iqa(
