@@ -56,8 +56,10 @@ def main() -> None:
                 sizes = {policy.whole_size(photo.width, photo.height)}
                 if policy.glance_weight:
                     sizes.add(policy.glance_size(photo.width, photo.height))
-                for size in sizes - {(photo.width, photo.height)}:
-                    photo.resized(*size, policy.kernel, quick=True)
+                sizes -= {(photo.width, photo.height)}
+                averaged = photo.averaged(*max(sizes)) if sizes else photo
+                for size in sizes:
+                    averaged.resized(*size, policy.kernel, quick=True)
 
             def decoding(path: Path = path) -> np.ndarray:
                 with open_photo(path) as photo:

@@ -181,12 +181,14 @@ def _middle(length: int, cells: int, index: int, crop: int) -> int:
 def _generate(photo: Photo, policy: SizePolicy, plans: list[list[_Part]]) -> Iterator[tuple[int, Crop]]:
     # In the order of every plan by itself, also where one of them lacks a view.
     parts = {part.view: part for plan in plans for part in plan}
+    reduced = [part.size for part in parts.values() if part.size != (photo.width, photo.height)]
+    averaged = photo.averaged(*max(reduced)) if reduced else photo
     for background in range(photo.n_backgrounds):
         level = policy.backgrounds[background] if photo.has_alpha else None
         for seen in sorted(parts.values(), key=lambda part: get_args(View).index(part.view)):
             view, size, places = seen.view, seen.size, seen.places
             counted = [(i, part) for i, plan in enumerate(plans) for part in plan if part.view == view]
-            cut = cutter(photo, size, policy.kernel, level)
+            cut = cutter(averaged if size in reduced else photo, size, policy.kernel, level)
             for x, y in places:
                 w, h = min(policy.crop, size[0]), min(policy.crop, size[1])
                 pixels = mirrored(cut(x, y, w, h), policy.crop)

@@ -168,6 +168,23 @@ class Photo:
                 made = small.resize((w, h), _KERNELS[kernel], box=box)
         return self._finish(made, background)
 
+    def averaged(self, w: int, h: int) -> Photo:
+        """The photo after the box averages with which a reduction to this size begins, for several of them.
+
+        Returns:
+            A photo whose `resized` gives views of at most this size as from all pixels; it has no native
+            regions and need not be closed. The photo itself where nothing is to be averaged, and where its
+            stored values are not those that are averaged.
+        """
+        if self._orientation in _SIDES_SWAPPED:
+            w, h = h, w
+        factor = int(min(self._image.width / w, self._image.height / h) / _REDUCING_GAP)
+        if factor < 2 or not self._reading.is_plain or self.has_alpha:
+            return self
+        with quiet_pillow():
+            small = self._image.reduce(factor)
+        return Photo(small, self._reading, orientation=self._orientation, full_size=self._stored_size)
+
     def close(self) -> None:
         """Free the decoded picture; harmless when repeated."""
         if self._owned:

@@ -157,3 +157,27 @@ def test_orientation_kept_by_the_container(
         assert (photo.width, photo.height) == dog.size
         shown = photo.region(0, 0, 432, 536).astype(int)
     assert np.abs(shown - np.asarray(dog)).mean() < 5
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_views_of_the_averaged_photo_are_those_of_the_photo(dog: Image.Image, orientation: int) -> None:
+    large = dog.resize((2399, 3001))
+    large.getexif()[274] = orientation
+    with open_photo(large) as photo:
+        width, height = photo.width, photo.height
+        averaged = photo.averaged(width // 7, height // 7)
+        assert (averaged.width, averaged.height) == (width, height)
+        assert averaged.is_reduced
+        for part in (7, 11):
+            one, other = (
+                seen.resized(width // part, height // part).astype(int) for seen in (photo, averaged)
+            )
+            assert np.abs(one - other).max() <= (0 if part == 7 else 4)
+        assert photo.averaged(width // 3, height // 3) is photo  # the kernel alone does that
+
+
+def test_a_transparent_photo_is_not_averaged_for_several_views(dog: Image.Image) -> None:
+    large = dog.resize((2400, 3000))
+    large.putalpha(100)
+    with open_photo(large) as photo:
+        assert photo.averaged(200, 250) is photo
