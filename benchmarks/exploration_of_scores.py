@@ -21,7 +21,7 @@ from iqa_cli.evaluation.exploration import Ladders, differences, explore
 from iqa_cli.exploring import PAPER_TYPES
 
 WORST = 5
-_PLACE = re.compile(r"(?P<type>[a-z0-9_]+)_(?P<level>[1-5])$")
+PLACE = re.compile(r"(?P<type>[a-z0-9_]+)_(?P<level>[1-5])$")
 
 
 def read(path: Path) -> dict[str, dict[tuple[str, int], float]]:
@@ -30,7 +30,7 @@ def read(path: Path) -> dict[str, dict[tuple[str, int], float]]:
     for line in path.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         picture = Path(row["path"])
-        place = _PLACE.match(picture.stem)
+        place = PLACE.match(picture.stem)
         key = (place["type"], int(place["level"])) if place else ("", 0)
         if row["score"] is not None:
             found.setdefault(picture.parent.name, {})[key] = row["score"]
