@@ -216,11 +216,14 @@ def _task(source: str, names: Sequence[str], base: Path, folders: Sequence[str] 
 
 def _is_synthetic(options: PoolOptions) -> bool:
     """Whether the csv is a database of `iqa data synth`."""
+    from iqa_cli.datasets.roots import find_root
     from iqa_cli.datasets.synth_folder import made_by
     from iqa_cli.training.sources import given_roots
 
-    root = given_roots(options.datasets, options.roots).get("csv")
-    return root is not None and made_by(root) is not None
+    if "csv" not in options.datasets:
+        return False
+    roots = given_roots(options.datasets, options.roots)
+    return made_by(find_root("csv", roots.get("csv"))) is not None
 
 
 def _base(file: ScoreFile) -> Path:

@@ -175,7 +175,7 @@ def test_a_database_gives_a_verdict_and_its_references_another(
 
 
 def test_a_folder_with_a_table_has_references_and_metrics_are_not_called_people(
-    iqa: Iqa, tmp_path: Path, examples: Path, tiny_weights: Path
+    iqa: Iqa, tmp_path: Path, examples: Path, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "photos").mkdir()
     for name in ("dog.jpg", "cliffs.jpg", "palace.jpg", "lunch.jpg"):
@@ -207,6 +207,9 @@ def test_a_folder_with_a_table_has_references_and_metrics_are_not_called_people(
     assert json.loads(unseen.out)["pool"]["images"] == 15
     of_database = iqa(*mining, "--dataset", "csv", "--root", tmp_path / "pool", "--split", "all")
     assert "nobody has given them" in of_database.err
+    (tmp_path / "pool").rename(tmp_path / "csv")
+    monkeypatch.setenv("IQA_DATA", str(tmp_path))
+    assert "nobody has given them" in iqa(*mining, "--dataset", "csv", "--split", "all").err
     assert any("of metrics and not of people" in line for line in of_database.lines)
 
 
