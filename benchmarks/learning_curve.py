@@ -1,0 +1,111 @@
+"""What more labelled photographs may give: a kernel ridge on frozen features, by the number it is fitted to.
+
+python -m benchmarks.learning_curve --root BIQ2021/ [--kind lite0] [--numbers 870 3480 6956] [--on calib]
+
+Of every whole picture at native scale the five stages of an EfficientNet-Lite of ImageNet are pooled to means
+and deviations. A kernel ridge (`benchmarks.frozen_features`) is fitted to the first so many pictures of the
+part train, in an order drawn by chance in whole groups. SRCC on the part `--on`, with a 95 % interval by a
+bootstrap of whole groups; in the last column that of the difference to the row above. `--keep FILE.npz` holds
+the features for the next time.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import timm
+import torch
+from numpy.typing import NDArray
+from scipy import stats
+
+from benchmarks.frozen_features import FOLDS, Array, predicted
+from iqa_cli.datasets.record import ImageRecord
+from iqa_cli.datasets.registry import read_database
+from iqa_cli.evaluation.bootstrap import intervals
+from iqa_cli.evaluation.resample import Sample
+from iqa_cli.training.crops import to_tensor
+from iqa_cli.training.efficientnet import PACKAGED, efficientnet_lite
+from iqa_cli.training.pictures import decode
+
+RESAMPLES = 2000
+
+
+@torch.inference_mode()
+def features(kind: str, records: Sequence[ImageRecord]) -> Array:
+    """Means and deviations of the stages, [n, F]."""
+    packaged = efficientnet_lite(kind)
+    network = timm.create_model(packaged.architecture)
+    network.load_state_dict(packaged.state)
+    network.eval()
+    rows = []
+    for record in records:
+        rgb = (to_tensor(decode(record.path)[None]) - 0.5) / 0.5
+        maps = network.forward_intermediates(rgb, intermediates_only=True)
+        pooled = [part for m in maps for part in (m[0].mean((1, 2)), m[0].std((1, 2)))]
+        rows.append(torch.cat(pooled).double().numpy())
+    return np.stack(rows)
+
+
+def in_groups(records: Sequence[ImageRecord]) -> list[ImageRecord]:
+    """All of them, whole groups in an order drawn by chance."""
+    names = sorted({record.group for record in records})
+    place = dict(zip(names, np.random.default_rng(0).permutation(len(names)), strict=True))
+    return sorted(records, key=lambda record: (place[record.group], record.name))
+
+
+def difference(one: Array, other: Array, wanted: Array, groups: NDArray[np.int64]) -> tuple[float, float]:
+    """95 % interval of SRCC of the second less that of the first, by whole groups."""
+    members = [np.flatnonzero(groups == group) for group in range(groups.max() + 1)]
+    rng, found = np.random.default_rng(0), []
+    for _ in range(RESAMPLES):
+        drawn = np.concatenate([members[g] for g in rng.integers(len(members), size=len(members))])
+        a, b = (float(stats.spearmanr(of[drawn], wanted[drawn]).statistic) for of in (one, other))
+        found.append(b - a)
+    low, high = np.quantile(found, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--kind", choices=PACKAGED, default="lite0")
+    parser.add_argument("--numbers", type=int, nargs="+", default=[435, 870, 1740, 3480, 6956])
+    parser.add_argument("--on", choices=["calib", "val"], default="calib")
+    parser.add_argument("--keep", type=Path)
+    given = parser.parse_args()
+    database = read_database("biq2021", given.root)
+    train, other = in_groups(database.part("train")), list(database.part(given.on))
+    kept = dict(np.load(given.keep)) if given.keep and given.keep.exists() else {}
+    for name, records in (("train", train), (given.on, other)):
+        if name not in kept:
+            kept[name] = features(given.kind, records)
+    if given.keep:
+        np.savez(given.keep, **kept)
+    fitted, measured = kept["train"], kept[given.on]
+    y, wanted = (np.array([record.mos for record in part]) for part in (train, other))
+    names = np.unique([record.group for record in train], return_inverse=True)[1]
+    folds = np.random.default_rng(1).integers(FOLDS, size=names.max() + 1)[names]
+    groups = np.unique([record.group for record in other], return_inverse=True)[1]
+    print(f"| photographs | groups | SRCC on {given.on} | 95 % | gained | 95 % |")
+    print("|--:|--:|--:|--:|--:|--:|")
+    before: Array | None = None
+    for number in given.numbers:
+        n = min(number, len(train))
+        scores = predicted(fitted[:n], y[:n], folds[:n], measured)
+        srcc = float(stats.spearmanr(scores, wanted).statistic)
+        low, high = intervals(Sample(scores, wanted, groups), {"srcc": srcc})["srcc"]
+        cells = [str(n), str(len(set(names[:n]))), f"{srcc:.4f}", f"{low:.3f} to {high:.3f}", "", ""]
+        if before is not None:
+            gained = difference(before, scores, wanted, groups)
+            cells[4] = f"{srcc - float(stats.spearmanr(before, wanted).statistic):+.4f}"
+            cells[5] = f"{gained[0]:+.4f} to {gained[1]:+.4f}"
+        print(f"| {' | '.join(cells)} |", flush=True)
+        before = scores
+
+
+if __name__ == "__main__":
+    main()
