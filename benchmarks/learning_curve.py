@@ -6,7 +6,8 @@ Of every whole picture at native scale the five stages of an EfficientNet-Lite o
 and deviations. A kernel ridge (`benchmarks.frozen_features`) is fitted to the first so many pictures of the
 part train, in an order drawn by chance in whole groups. SRCC on the part `--on`, with a 95 % interval by a
 bootstrap of whole groups; in the last column that of the difference to the row above. `--keep FILE.npz` holds
-the features for the next time.
+the features for the next time. The pictures of train and calib are middles of 384 or (`ss03`) 320 pixels,
+those of val are whole: `--middle` cuts them alike.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ RESAMPLES = 2000
 
 
 @torch.inference_mode()
-def features(kind: str, records: Sequence[ImageRecord]) -> Array:
+def features(kind: str, records: Sequence[ImageRecord], middle: bool) -> Array:
     """Means and deviations of the stages, [n, F]."""
     packaged = efficientnet_lite(kind)
     network = timm.create_model(packaged.architecture)
@@ -42,7 +43,12 @@ def features(kind: str, records: Sequence[ImageRecord]) -> Array:
     network.eval()
     rows = []
     for record in records:
-        rgb = (to_tensor(decode(record.path)[None]) - 0.5) / 0.5
+        pixels = decode(record.path)
+        if middle:
+            side = 320 if record.subset == "ss03" else 384
+            top, left = (max(0, (length - side) // 2) for length in pixels.shape[:2])
+            pixels = np.ascontiguousarray(pixels[top : top + side, left : left + side])
+        rgb = (to_tensor(pixels[None]) - 0.5) / 0.5
         maps = network.forward_intermediates(rgb, intermediates_only=True)
         pooled = [part for m in maps for part in (m[0].mean((1, 2)), m[0].std((1, 2)))]
         rows.append(torch.cat(pooled).double().numpy())
@@ -75,17 +81,19 @@ def main() -> None:
     parser.add_argument("--kind", choices=PACKAGED, default="lite0")
     parser.add_argument("--numbers", type=int, nargs="+", default=[435, 870, 1740, 3480, 6956])
     parser.add_argument("--on", choices=["calib", "val"], default="calib")
+    parser.add_argument("--middle", action="store_true")
     parser.add_argument("--keep", type=Path)
     given = parser.parse_args()
     database = read_database("biq2021", given.root)
     train, other = in_groups(database.part("train")), list(database.part(given.on))
     kept = dict(np.load(given.keep)) if given.keep and given.keep.exists() else {}
-    for name, records in (("train", train), (given.on, other)):
+    measured_as = given.on + (" middle" if given.middle else "")
+    for name, records in (("train", train), (measured_as, other)):
         if name not in kept:
-            kept[name] = features(given.kind, records)
+            kept[name] = features(given.kind, records, name.endswith(" middle"))
     if given.keep:
         np.savez(given.keep, **kept)
-    fitted, measured = kept["train"], kept[given.on]
+    fitted, measured = kept["train"], kept[measured_as]
     y, wanted = (np.array([record.mos for record in part]) for part in (train, other))
     names = np.unique([record.group for record in train], return_inverse=True)[1]
     folds = np.random.default_rng(1).integers(FOLDS, size=names.max() + 1)[names]

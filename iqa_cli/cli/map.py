@@ -17,7 +17,7 @@ from iqa_cli.cli.options import Device, DeviceOption, Quiet, Threads
 from iqa_cli.cli.output import check_place, write
 from iqa_cli.cli.run_progress import run_progress
 from iqa_cli.errors import UsageError
-from iqa_cli.text import one_line
+from iqa_cli.text import count, one_line
 
 if TYPE_CHECKING:
     from iqa_cli.images.photo import Photo
@@ -91,23 +91,22 @@ def quality_map(
         from iqa_cli.scoring.quality_map import SIDE
         from iqa_cli.scoring.quality_map import quality_map as score_tiles
 
-        scorer = load(model, device=device.value, threads=threads)
-        with (
-            named(picture),
-            open_photo(picture, max_pixels=max_pixels) as photo,
-            run_progress(env) as progress,
-        ):
-            found = score_tiles(
-                scorer,
-                photo,
-                side=None if native else SIDE,
-                progress=lambda done, total: progress.update("scoring tiles", done, total),
-            )
-            content = _content(chosen, photo, found, scale)
+        with named(picture):  # before the weight: a picture that cannot be read is told at once
+            opened = open_photo(picture, max_pixels=max_pixels)
+        with opened as photo, run_progress(env) as progress:
+            scorer = load(model, device=device.value, threads=threads)
+            with named(picture):
+                found = score_tiles(
+                    scorer,
+                    photo,
+                    side=None if native else SIDE,
+                    progress=lambda done, total: progress.update("scoring tiles", done, total),
+                )
+                content = _content(chosen, photo, found, scale)
         write(env, place, content)
         low, high = found.values.min(), found.values.max()
         env.note(
-            f"{len(found.tiles)} tiles at {found.seen[0]}x{found.seen[1]} pixels: "
+            f"{count(len(found.tiles), 'tile')} at {found.seen[0]}x{found.seen[1]} pixels: "
             f"{low:.1f} to {high:.1f} points, mean {found.values.mean():.1f} ({one_line(scorer.name)})"
         )
 
