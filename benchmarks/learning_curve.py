@@ -19,10 +19,11 @@ from pathlib import Path
 import numpy as np
 import timm
 import torch
-from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks.frozen_features import FOLDS, Array, predicted
+from benchmarks.middles import middle as cut
+from benchmarks.more_crops import difference
 from iqa_cli.datasets.record import ImageRecord
 from iqa_cli.datasets.registry import read_database
 from iqa_cli.evaluation.bootstrap import intervals
@@ -30,8 +31,6 @@ from iqa_cli.evaluation.resample import Sample
 from iqa_cli.training.crops import to_tensor
 from iqa_cli.training.efficientnet import PACKAGED, efficientnet_lite
 from iqa_cli.training.pictures import decode
-
-RESAMPLES = 2000
 
 
 @torch.inference_mode()
@@ -45,9 +44,7 @@ def features(kind: str, records: Sequence[ImageRecord], middle: bool) -> Array:
     for record in records:
         pixels = decode(record.path)
         if middle:
-            side = 320 if record.subset == "ss03" else 384
-            top, left = (max(0, (length - side) // 2) for length in pixels.shape[:2])
-            pixels = np.ascontiguousarray(pixels[top : top + side, left : left + side])
+            pixels = cut(pixels, 320 if record.subset == "ss03" else 384)
         rgb = (to_tensor(pixels[None]) - 0.5) / 0.5
         maps = network.forward_intermediates(rgb, intermediates_only=True)
         pooled = [part for m in maps for part in (m[0].mean((1, 2)), m[0].std((1, 2)))]
@@ -60,18 +57,6 @@ def in_groups(records: Sequence[ImageRecord]) -> list[ImageRecord]:
     names = sorted({record.group for record in records})
     place = dict(zip(names, np.random.default_rng(0).permutation(len(names)), strict=True))
     return sorted(records, key=lambda record: (place[record.group], record.name))
-
-
-def difference(one: Array, other: Array, wanted: Array, groups: NDArray[np.int64]) -> tuple[float, float]:
-    """95 % interval of SRCC of the second less that of the first, by whole groups."""
-    members = [np.flatnonzero(groups == group) for group in range(groups.max() + 1)]
-    rng, found = np.random.default_rng(0), []
-    for _ in range(RESAMPLES):
-        drawn = np.concatenate([members[g] for g in rng.integers(len(members), size=len(members))])
-        a, b = (float(stats.spearmanr(of[drawn], wanted[drawn]).statistic) for of in (one, other))
-        found.append(b - a)
-    low, high = np.quantile(found, (0.025, 0.975))
-    return float(low), float(high)
 
 
 def main() -> None:
@@ -108,7 +93,7 @@ def main() -> None:
         low, high = intervals(Sample(scores, wanted, groups), {"srcc": srcc})["srcc"]
         cells = [str(n), str(len(set(names[:n]))), f"{srcc:.4f}", f"{low:.3f} to {high:.3f}", "", ""]
         if before is not None:
-            gained = difference(before, scores, wanted, groups)
+            gained = difference(scores, before, wanted, groups)
             cells[4] = f"{srcc - float(stats.spearmanr(before, wanted).statistic):+.4f}"
             cells[5] = f"{gained[0]:+.4f} to {gained[1]:+.4f}"
         print(f"| {' | '.join(cells)} |", flush=True)
