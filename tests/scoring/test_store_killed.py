@@ -46,7 +46,9 @@ def kill_until_done(store: Path, folder: Path, pictures: int, kills: int, seed: 
         if not last:
             time.sleep(chance.uniform(0.0, 0.004))
             child.kill()
-        rest, errors = child.communicate()
+        # Not by `communicate`: it passes over what `readline` has read ahead, and begins within a line.
+        rest, errors = child.stdout.read(), child.stderr.read()
+        child.wait()
         for line in rest.splitlines(keepends=True):
             if line.endswith("\n"):
                 path, score = line.rstrip("\n").split("\t")
