@@ -99,7 +99,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         files = pictures(Path(name), options.number)
         with open_photo(files[0]) as photo:
-            crops = sum(1 for _ in iter_crops(photo, scorer.policy))
+            crops = sum(1 for _ in iter_crops(photo, scorer.policy, quick=True))
         ways: dict[str, Callable[[], object]] = {
             "bare": bare(scorer, crops, len(files)),
             "threads": lambda: list(scorer.score_many(files)),

@@ -63,7 +63,7 @@ def main() -> None:
 
             def decoding(path: Path = path) -> np.ndarray:
                 with open_photo(path) as photo:
-                    return np.stack([crop.pixels for crop in iter_crops(photo, policy)])
+                    return np.stack([crop.pixels for crop in iter_crops(photo, policy, quick=True)])
 
             crops, opened = decoding(), open_photo(path)
             steps: list[Callable[[], object]] = [

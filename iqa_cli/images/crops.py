@@ -61,7 +61,9 @@ def grid_positions(length: int, crop: int) -> list[int]:
     return [(2 * i * (length - crop) + count - 1) // (2 * (count - 1)) for i in range(count)]
 
 
-def iter_crops(photo: Photo, policy: SizePolicy, mode: Mode = "default") -> Iterator[Crop]:
+def iter_crops(
+    photo: Photo, policy: SizePolicy, mode: Mode = "default", *, quick: bool = False
+) -> Iterator[Crop]:
     """The crops of a photo, lazily: beyond the decoded picture, memory does not grow with its size.
 
     Args:
@@ -70,6 +72,7 @@ def iter_crops(photo: Photo, policy: SizePolicy, mode: Mode = "default") -> Iter
         mode: "default" tiles a picture near the training resolution, and takes a larger one reduced and in
             native crops; both get a glance where the policy says so. "native" covers the full resolution,
             all crops with the same weight. "fast" looks at a larger picture reduced only.
+        quick: As of `Photo.resized`: whether torch makes the reduced views.
 
     Returns:
         Crops background by background; the weights over one background sum to 1.
@@ -78,11 +81,11 @@ def iter_crops(photo: Photo, policy: SizePolicy, mode: Mode = "default") -> Iter
         ImageError: if a side is shorter than `policy.min_side`.
         ValueError: for an unknown mode.
     """
-    return (crop for _, crop in iter_shared_crops(photo, [policy], mode))
+    return (crop for _, crop in iter_shared_crops(photo, [policy], mode, quick=quick))
 
 
 def iter_shared_crops(
-    photo: Photo, policies: Sequence[SizePolicy], mode: Mode = "default"
+    photo: Photo, policies: Sequence[SizePolicy], mode: Mode = "default", *, quick: bool = False
 ) -> Iterator[tuple[int, Crop]]:
     """The crops of a photo for several policies of one geometry, each cut out once.
 
@@ -90,6 +93,7 @@ def iter_shared_crops(
         photo: As of `iter_crops`.
         policies: They differ at most in what counts how much (`SizePolicy.geometry`).
         mode: As of `iter_crops`.
+        quick: As of `iter_crops`.
 
     Returns:
         (index of the policy, crop). What comes for one policy are the crops that `iter_crops` gives for it,
@@ -108,7 +112,7 @@ def iter_shared_crops(
             f"both sides must have at least {geometry.min_side}"
         )
     plans = [_plan(photo.width, photo.height, policy, mode) for policy in policies]
-    return _generate(photo, geometry, plans)
+    return _generate(photo, geometry, plans, quick)
 
 
 class _Part(NamedTuple):
@@ -178,7 +182,9 @@ def _middle(length: int, cells: int, index: int, crop: int) -> int:
     return max(0, min(start, length - crop))
 
 
-def _generate(photo: Photo, policy: SizePolicy, plans: list[list[_Part]]) -> Iterator[tuple[int, Crop]]:
+def _generate(
+    photo: Photo, policy: SizePolicy, plans: list[list[_Part]], quick: bool
+) -> Iterator[tuple[int, Crop]]:
     # In the order of every plan by itself, also where one of them lacks a view.
     parts = {part.view: part for plan in plans for part in plan}
     reduced = [part.size for part in parts.values() if part.size != (photo.width, photo.height)]
@@ -188,7 +194,7 @@ def _generate(photo: Photo, policy: SizePolicy, plans: list[list[_Part]]) -> Ite
         for seen in sorted(parts.values(), key=lambda part: get_args(View).index(part.view)):
             view, size, places = seen.view, seen.size, seen.places
             counted = [(i, part) for i, plan in enumerate(plans) for part in plan if part.view == view]
-            cut = cutter(averaged if size in reduced else photo, size, policy.kernel, level)
+            cut = cutter(averaged if size in reduced else photo, size, policy.kernel, level, quick)
             for x, y in places:
                 w, h = min(policy.crop, size[0]), min(policy.crop, size[1])
                 pixels = mirrored(cut(x, y, w, h), policy.crop)
@@ -196,11 +202,11 @@ def _generate(photo: Photo, policy: SizePolicy, plans: list[list[_Part]]) -> Ite
                     yield index, Crop(view, background, part.share / len(places), pixels, part.best)
 
 
-def cutter(photo: Photo, size: tuple[int, int], kernel: str, level: int | None) -> Cut:
+def cutter(photo: Photo, size: tuple[int, int], kernel: str, level: int | None, quick: bool) -> Cut:
     """How rectangles of a view are had: straight from the photo, or from a reduced copy made once."""
     if size == (photo.width, photo.height):
         return lambda x, y, w, h: photo.region(x, y, w, h, level)
-    reduced = photo.resized(*size, kernel, level, quick=True)
+    reduced = photo.resized(*size, kernel, level, quick=quick)
     return lambda x, y, w, h: reduced[y : y + h, x : x + w]
 
 

@@ -135,8 +135,8 @@ class Photo:
             h: Height of the result, at least 1.
             kernel: "lanczos", "bicubic", "hamming", "bilinear" or "box".
             background: As for `region`.
-            quick: Leaves "lanczos" to torch where that is loaded, which rounds otherwise than Pillow: for
-                what is scored, not for files that are to be made again byte by byte.
+            quick: Leaves "lanczos" to torch, which rounds otherwise than Pillow: for what is scored with
+                torch, not for files that are to be made again byte by byte.
 
         Returns:
             uint8 array [h, w, 3], sRGB.

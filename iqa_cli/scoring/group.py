@@ -151,7 +151,9 @@ class ScorerGroup:
                 ) as photo:
                     yield Size(photo.width, photo.height)
                     for lanes in geometries.values():
-                        yield from _cut(photo, lanes, policies, mode)
+                        # Else an engine that does without torch would load it for this.
+                        quick = all(self.scorers[lane].engine == "torch" for lane in lanes)
+                        yield from _cut(photo, lanes, policies, mode, quick)
 
         return Pipeline(look, [scorer.lane() for scorer in self.scorers], decoders=decoders).run(items)
 
@@ -218,11 +220,12 @@ def _views(
 
 
 def _cut(
-    photo: Photo, lanes: tuple[int, ...], policies: Sequence[SizePolicy], mode: Mode
+    photo: Photo, lanes: tuple[int, ...], policies: Sequence[SizePolicy], mode: Mode, quick: bool
 ) -> Iterator[tuple[int, Crop] | Refusal]:
     """The crops for lanes of one geometry; what is wrong with these is no matter of other lanes."""
     try:
-        for index, crop in iter_shared_crops(photo, [policies[number] for number in lanes], mode):
+        wanted = [policies[number] for number in lanes]
+        for index, crop in iter_shared_crops(photo, wanted, mode, quick=quick):
             yield lanes[index], crop
     except Exception as error:
         yield Refusal(lanes, error)

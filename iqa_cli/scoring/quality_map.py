@@ -87,7 +87,7 @@ def quality_map(
     total, weight = np.zeros(shape), np.zeros(shape)
     hat_x, hat_y = (_hat(min(length, policy.crop)) for length in seen)
     tiles: list[NDArray[np.float32]] = []
-    cut = _pixels(photo, seen, policy, places)
+    cut = _pixels(photo, seen, policy, places, quick=scorer.engine == "torch")
     for first in range(0, len(places), _BATCH):
         some = places[first : first + _BATCH]
         raw = scorer.predict_crops(np.stack([next(cut) for _ in some]))
@@ -119,9 +119,9 @@ def _hat(length: int) -> NDArray[np.float64]:
 
 
 def _pixels(
-    photo: Photo, seen: tuple[int, int], policy: SizePolicy, places: list[tuple[int, int]]
+    photo: Photo, seen: tuple[int, int], policy: SizePolicy, places: list[tuple[int, int]], *, quick: bool
 ) -> Iterator[NDArray[np.uint8]]:
     """The tiles, uint8 [crop, crop, 3], mirrored where the picture is smaller."""
-    cut = cutter(photo, seen, policy.kernel, policy.backgrounds[1] if photo.has_alpha else None)
+    cut = cutter(photo, seen, policy.kernel, policy.backgrounds[1] if photo.has_alpha else None, quick)
     width, height = (min(policy.crop, length) for length in seen)
     return (mirrored(cut(x, y, width, height), policy.crop) for x, y in places)

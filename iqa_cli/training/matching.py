@@ -76,7 +76,7 @@ def picture_features(
     for i, record in enumerate(records):
         try:
             with open_photo(record.path) as photo:
-                for crop in iter_crops(photo, policy, "default"):
+                for crop in iter_crops(photo, policy, quick=True):
                     if crop.background == 0:
                         waiting.append((i, crop.weight, crop.pixels))
                         if len(waiting) == batch:

@@ -156,7 +156,7 @@ def _said(
     for i, path in enumerate(paths):
         try:
             with open_photo(path) as photo:
-                for crop in iter_crops(photo, policy, "default"):
+                for crop in iter_crops(photo, policy, quick=True):
                     if every_background or crop.background == 0:
                         waiting.append((i, (photo.width, photo.height), crop))
                         if len(waiting) == batch:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +14,9 @@ from PIL import Image
 from iqa_cli.images import lanczos
 from iqa_cli.images.decode import open_photo
 from iqa_cli.images.lanczos import _knows_lanczos, lanczos_by_torch
+from tests.conftest import ROOT
 
-if not _knows_lanczos(torch):
+if not _knows_lanczos():
     pytest.skip("this torch has no Lanczos kernel", allow_module_level=True)
 
 
@@ -60,19 +63,49 @@ def test_transparency_is_left_to_pillow(dog: Image.Image) -> None:
     assert np.array_equal(slow, quick)
 
 
-def test_without_torch_or_its_kernel_pillow_does_it(
-    dog: Image.Image, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.delitem(sys.modules, "torch")
-        assert lanczos_by_torch(dog, 20, 20, dog.size) is None
-        slow, quick = both(dog, 216, 268)
-    assert np.array_equal(slow, quick)
-
+def test_without_the_kernel_pillow_does_it(dog: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuses(*_: object) -> None:
         raise NotImplementedError("mode lanczos")
 
     monkeypatch.setattr(lanczos, "_reduced", refuses)
     _knows_lanczos.cache_clear()
-    assert lanczos_by_torch(dog, 20, 20, dog.size) is None
-    _knows_lanczos.cache_clear()
+    try:
+        assert lanczos_by_torch(dog, 20, 20, dog.size) is None
+        slow, quick = both(dog, 216, 268)
+        assert np.array_equal(slow, quick)
+    finally:
+        _knows_lanczos.cache_clear()
+
+
+def test_scores_of_a_store_are_those_without_one(examples: Path, tmp_path: Path) -> None:
+    """Whoever scores for a store decodes before, while and after torch is loaded."""
+    large = tmp_path / "large"
+    large.mkdir()
+    with Image.open(examples / "dog.jpg") as photo:
+        for place in range(6):
+            photo.resize((1301 + place, 1601)).save(large / f"{place:02}.png", compress_level=1)
+    weight = ROOT / "weights" / "qfm-iqm.safetensors"
+    command = [sys.executable, "-m", "iqa_cli", "score", "-r", str(large), "--model", str(weight)]
+    command += ["--threads", "1", "--format", "csv"]
+    plain, stored = (
+        subprocess.run([*command, *further], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+        for further in ([], ["--store", str(tmp_path / "s.db")])
+    )
+    assert plain == stored
+
+
+def test_crops_for_an_engine_without_torch_do_not_load_it(examples: Path) -> None:
+    script = """
+import sys
+from iqa_cli.images.crops import iter_shared_crops
+from iqa_cli.images.decode import open_photo
+from iqa_cli.images.policy import SizePolicy
+from PIL import Image
+with Image.open(sys.argv[1]) as photo, open_photo(photo.resize((1300, 1600))) as large:
+    for quick in (False, True):
+        views = {crop.view for _, crop in iter_shared_crops(large, [SizePolicy()], quick=quick)}
+        print("whole" in views, "torch" in sys.modules)
+"""
+    command = [sys.executable, "-c", script, str(examples / "dog.jpg")]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert said.split() == ["True", "False", "True", "True"]
