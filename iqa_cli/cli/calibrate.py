@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.long_run import check_name, command_line, interruptible
+from iqa_cli.cli.long_run import check_name, command_line, interruptible, pairs
 from iqa_cli.cli.options import (
     DatabaseOption,
     Device,
@@ -28,6 +28,7 @@ from iqa_cli.text import count, one_line
 if TYPE_CHECKING:
     from iqa_cli.card import Card
     from iqa_cli.datasets.record import Database
+    from iqa_cli.images.policy import SizePolicy
     from iqa_cli.training.recalibrate import Recalibrated
 
 _HELP = """\b
@@ -39,6 +40,8 @@ Examples:
   iqa calibrate mfenet --root BIQ2021/ --interval-only -o weights/mine.safetensors
   iqa calibrate ./mine.safetensors --data csv --root my-photos/ --range 1 5 \\
     --in-place
+  iqa calibrate ./old.safetensors --root BIQ2021/ --policy centre_sigma=0.45 \\
+    -o new.safetensors
 
 \b
 Fitted are the share of the glance at the whole, the calibration map from
@@ -46,7 +49,8 @@ outputs to points (a logistic or, where it is better on left-out folds of
 groups, an isotonic one), and the interval of a score: low and high of iqa
 score, between which the opinion of 90 % of pictures like these lies. The
 network stays as it is. --interval-only leaves share and map, and with them
-every score, as they are.
+every score, as they are. --policy changes what is looked at, by a field of the
+size policy (input in iqa models show NAME --format json): before it is fitted.
 
 \b
 Take pictures that the weight was not fitted to: without --split the part
@@ -80,6 +84,10 @@ def calibrate(
     interval_only: Annotated[
         bool, typer.Option("--interval-only", help="Fit the interval alone; no score changes.")
     ] = False,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option("--policy", metavar="KEY=VALUE", help="Look otherwise: a field of the size policy."),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="A new .safetensors file, called as it is."),
@@ -104,6 +112,9 @@ def calibrate(
     path = find_weights(weight)
     card = read_card(path)
     _check_target(path, output, in_place)
+    look = _policy(card, pairs(policy, "--policy"))
+    if policy and interval_only:
+        raise UsageError("--interval-only changes no score, --policy all of them: give one of the two")
     place = writable_weight(path) if in_place else None
     roots = {} if root is None else {dataset: root}
     (database,) = read_databases([dataset], roots, scale, [] if split_file is None else [split_file])
@@ -129,6 +140,7 @@ def calibrate(
             records,
             seen,
             command=command_line(context),
+            policy=look,
             interval_only=interval_only,
             device=device.value,
             log=progress.note,
@@ -160,6 +172,16 @@ def _check_target(path: Path, output: Path | None, in_place: bool) -> None:
     for place in (output, seen_path(output)):
         if place.exists():
             raise UsageError(f"-o: {one_line(place)} is there already", hint="--in-place replaces a weight")
+
+
+def _policy(card: Card, changes: dict[str, Any]) -> SizePolicy:
+    """The size policy of a card with some of its fields changed."""
+    from iqa_cli.images.policy import SizePolicy
+
+    try:
+        return SizePolicy.from_dict({**card.policy().to_dict(), **changes})
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"--policy: {one_line(str(error))}") from None
 
 
 def _usual_part(database: Database) -> str:

@@ -5,6 +5,7 @@ The crops of one background have weights that sum to 1: pooling is a weighted me
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -116,14 +117,21 @@ def iter_shared_crops(
 
 
 class _Part(NamedTuple):
-    """What is looked at: a view, its size, its share of the score, the upper left corners of its crops, and
-    which share of them counts."""
+    """What is looked at: a view, its size, its share of the score, the upper left corners of its crops, which
+    share of them counts, and how much the crops count against each other (all the same if not given)."""
 
     view: View
     size: tuple[int, int]
     share: float
     places: list[tuple[int, int]]
     best: float = 1.0
+    counts: list[float] | None = None
+
+    def weight(self, number: int) -> float:
+        """Share of the score of one of the crops."""
+        if self.counts is None:
+            return self.share / len(self.places)
+        return self.share * self.counts[number] / sum(self.counts)
 
 
 def _plan(width: int, height: int, policy: SizePolicy, mode: Mode) -> list[_Part]:
@@ -141,12 +149,12 @@ def _plan(width: int, height: int, policy: SizePolicy, mode: Mode) -> list[_Part
             _Part("glance", glance_size, share, _covering(*glance_size, policy.crop)),
         ]
     if policy.is_near(width, height):
-        return [_Part("tiles", size, 1.0, _covering(width, height, policy.crop))]
+        return [_centred("tiles", size, 1.0, policy)]
     whole_size = policy.whole_size(width, height)
     native_share = 0.0 if mode == "fast" else policy.native_weight
     parts: list[_Part] = []
     if native_share < 1:
-        parts.append(_Part("whole", whole_size, 1 - native_share, _covering(*whole_size, policy.crop)))
+        parts.append(_centred("whole", whole_size, 1 - native_share, policy))
     if native_share > 0:
         places = _spread(width, height, policy)
         parts.append(_Part("native", size, native_share, places, policy.native_best))
@@ -156,6 +164,29 @@ def _plan(width: int, height: int, policy: SizePolicy, mode: Mode) -> list[_Part
 def _covering(width: int, height: int, crop: int) -> list[tuple[int, int]]:
     columns, rows = grid_positions(max(width, crop), crop), grid_positions(max(height, crop), crop)
     return [(x, y) for y, x in product(rows, columns)]
+
+
+def _centred(view: View, size: tuple[int, int], share: float, policy: SizePolicy) -> _Part:
+    """A view covered by crops that count the less the farther they are from its middle, with one there.
+
+    A grid from edge to edge gives all four corners of a square picture and not what it was taken of.
+    """
+    crop, sigma = policy.crop, policy.centre_sigma
+    places = _covering(*size, crop)
+    if not sigma:
+        return _Part(view, size, share, places)
+    # Rounded as `grid_positions` rounds, which has the middle of an odd number of crops already.
+    x, y = ((max(length - crop, 0) + 1) // 2 for length in size)
+    if (x, y) not in places:
+        places.append((x, y))
+    counts = []
+    for place in places:
+        # Middle of the crop against the middle of the view, in half sides of the view.
+        away = [
+            (2 * start + min(crop, length)) / length - 1 for start, length in zip(place, size, strict=True)
+        ]
+        counts.append(math.exp(-sum(d * d for d in away) / (2 * sigma**2)))
+    return _Part(view, size, share, places, counts=counts)
 
 
 def _spread(width: int, height: int, policy: SizePolicy) -> list[tuple[int, int]]:
@@ -195,11 +226,11 @@ def _generate(
             view, size, places = seen.view, seen.size, seen.places
             counted = [(i, part) for i, plan in enumerate(plans) for part in plan if part.view == view]
             cut = cutter(averaged if size in reduced else photo, size, policy.kernel, level, quick)
-            for x, y in places:
+            for number, (x, y) in enumerate(places):
                 w, h = min(policy.crop, size[0]), min(policy.crop, size[1])
                 pixels = mirrored(cut(x, y, w, h), policy.crop)
                 for index, part in counted:
-                    yield index, Crop(view, background, part.share / len(places), pixels, part.best)
+                    yield index, Crop(view, background, part.weight(number), pixels, part.best)
 
 
 def cutter(photo: Photo, size: tuple[int, int], kernel: str, level: int | None, quick: bool) -> Cut:

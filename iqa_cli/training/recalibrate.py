@@ -13,6 +13,7 @@ from iqa_cli.card import Card
 from iqa_cli.checksums import write_files
 from iqa_cli.datasets.record import Database, ImageRecord, split_hash
 from iqa_cli.errors import DatasetError
+from iqa_cli.images.policy import SizePolicy
 from iqa_cli.networks.folding import fold_batchnorms
 from iqa_cli.recard import with_card
 from iqa_cli.scoring.device import choose_device
@@ -59,6 +60,7 @@ def recalibrate(
     seen: Seen | None,
     *,
     command: str,
+    policy: SizePolicy | None = None,
     interval_only: bool = False,
     device: str = "auto",
     log: Callable[[str], None],
@@ -74,6 +76,7 @@ def recalibrate(
         records: Labelled pictures to which the weight should not have been fitted.
         seen: Hashes of what the weight has met in training; None where that is not known.
         command: For the card.
+        policy: Size policy; that of the weight if not given.
         interval_only: Shares and calibration stay, and so does every score.
         device: Where to compute; see `iqa_cli.scoring.device.choose_device`.
         log, progress: As of `iqa_cli.training.settle.settle`.
@@ -88,7 +91,7 @@ def recalibrate(
     network = fold_batchnorms(network).to(choose_device(device))
     keep = card.output["calibration"] if interval_only else None
     try:
-        settled = settle(network, records, card.policy(), log, keep=keep, progress=progress)
+        settled = settle(network, records, policy or card.policy(), log, keep=keep, progress=progress)
     except ValueError as error:
         raise DatasetError(f"{database.name}, part {part}: {error}") from None
     if interval_only and settled.interval is None:

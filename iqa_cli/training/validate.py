@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -23,6 +23,7 @@ from iqa_cli.training.devices import autocast
 
 #: Told how many pictures are read, of how many.
 Told: TypeAlias = Callable[[int, int], None]
+_NO_PIXELS = np.zeros((0, 0, 3), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ def look(
     said = _said(network, paths, policy, batch, precision, progress, every_background)
     for i, size, crop, value in said:
         sizes[i] = size
-        crops[i].append((crop, float(value)))
+        # Without its pixels: those of ten thousand pictures would fill any memory.
+        crops[i].append((replace(crop, pixels=_NO_PIXELS), float(value)))
     return [_looked(*size, one) for size, one in zip(sizes, crops, strict=True)]
 
 

@@ -72,6 +72,39 @@ def test_a_new_weight_gives_intervals_that_hold_the_opinions(
     assert "csv, part calib" in shown
 
 
+def test_a_weight_that_looks_otherwise(
+    iqa: Iqa, calibrate: Callable[..., Result], weight: Path, examples: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "even.safetensors"
+    before = read_card(weight).policy()
+    result = calibrate("-o", target, "--policy", "centre_sigma=0", "--policy", "native_crops=4")
+    assert result.code == 0, result.err
+    policy = read_card(target).policy()
+    assert (policy.centre_sigma, policy.native_crops, policy.crop) == (0, 4, before.crop)
+    assert "--policy centre_sigma=0" in read_card(target).training[-1]["command"]
+    crops = [
+        json.loads(iqa("score", examples / "dog.jpg", "--model", path, "--format", "json").out)[0]["crops"]
+        for path in (weight, target)
+    ]
+    # Of two by three crops none is in the middle.
+    assert crops == [7, 6]
+
+
+def test_a_policy_that_is_none_is_refused(calibrate: Callable[..., Result]) -> None:
+    for policy, words in (
+        ("centre_sigma=0.01", "centre_sigma must be 0, or 0.1 or more"),
+        ("crops=3", "unknown key crops"),
+        ("backgrounds=3", "backgrounds must be two levels"),
+        ("crop", "is not of the form KEY=VALUE"),
+    ):
+        result = calibrate("--policy", policy)
+        assert result.code == ExitCode.USAGE
+        assert words in result.err
+    result = calibrate("--policy", "native_crops=4", "--interval-only")
+    assert result.code == ExitCode.USAGE
+    assert "give one of the two" in result.err
+
+
 def test_without_a_target_nothing_is_written(calibrate: Callable[..., Result], weight: Path) -> None:
     before = {path: path.read_bytes() for path in weight.parent.iterdir()}
     result = calibrate()

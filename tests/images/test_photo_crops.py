@@ -71,7 +71,7 @@ def test_counts_are_small_but_in_native_mode(width: int, height: int, mode: Mode
     if mode == "native":
         assert number == max(1, -(-width // 224)) * max(1, -(-height // 224))
     elif max(width, height) <= 4 * min(width, height):
-        assert number <= 12 + POLICY.native_crops + 6
+        assert number <= 12 + 1 + POLICY.native_crops + 6
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -111,7 +111,49 @@ def test_tiles_are_the_picture_itself(size: tuple[int, int]) -> None:
         assert np.array_equal(crop.pixels, picture[y : y + 224, x : x + 224])
         seen[y : y + 224, x : x + 224] += 1
     assert seen.min() >= 1
-    assert {crop.weight for crop in crops} == {1 / len(crops)}
+
+
+@pytest.mark.parametrize(
+    # Numbers of crops along the sides, and of one more in the middle, where even numbers have none.
+    ("size", "grid", "extra"),
+    [
+        ((400, 400), (2, 2), 1),
+        ((512, 512), (3, 3), 0),
+        ((1000, 300), (5, 2), 1),
+        ((224, 700), (1, 4), 1),
+        ((160, 600), (1, 3), 0),
+        ((224, 224), (1, 1), 0),
+    ],
+)
+def test_there_is_a_crop_in_the_middle_and_it_counts_most(
+    size: tuple[int, int], grid: tuple[int, int], extra: int
+) -> None:
+    crops = crops_of(coordinates(*size))
+    assert len(crops) == grid[0] * grid[1] + extra
+    even = crops_of(coordinates(*size), policy=SizePolicy(centre_sigma=0))
+    assert [crop.weight for crop in even] == [1 / len(even)] * (grid[0] * grid[1])
+    # 0 along a side that is mirrored.
+    found = [(x if size[0] >= 224 else 0, y) for x, y in corners(crops)]
+    heaviest = max(crops, key=lambda crop: crop.weight)
+    middle = tuple((max(side, 224) - 224 + 1) // 2 for side in size)
+    expected = next(crop for crop, place in zip(crops, found, strict=True) if place == middle)
+    assert heaviest is expected
+    # Turned round, the picture has the same weights.
+    weights = [crop.weight for crop in crops[: grid[0] * grid[1]]]
+    assert weights == pytest.approx(weights[::-1], rel=0.02)
+
+
+def test_the_farther_from_the_middle_the_less_a_crop_counts() -> None:
+    """By the formula: a corner's middle lies 112 of 256 pixels out, both ways."""
+    policy = SizePolicy(crop=288)
+    corner = np.exp(-2 * (112 / 256) ** 2 / (2 * 0.45**2))
+    weights = [crop.weight for crop in crops_of(coordinates(512, 512), policy=policy)]
+    assert weights == pytest.approx([corner / (1 + 4 * corner)] * 4 + [1 / (1 + 4 * corner)])
+    # Wider is more even, and a larger photograph's reduced view has its middle, too.
+    wide = crops_of(coordinates(512, 512), policy=SizePolicy(crop=288, centre_sigma=50))
+    assert [crop.weight for crop in wide] == pytest.approx([0.2] * 5, rel=1e-3)
+    large = [crop for crop in crops_of(coordinates(1500, 1500), policy=policy) if crop.view == "whole"]
+    assert [crop.weight for crop in large] == pytest.approx([w / 2 for w in weights])
 
 
 def test_native_mode_covers_the_full_resolution() -> None:
@@ -158,7 +200,7 @@ def test_whole_view_is_the_reduced_picture(examples: Path) -> None:
     whole = [crop for crop in crops_of(large) if crop.view == "whole"]
     assert POLICY.whole_size(1600, 1200) == (591, 443)
     reduced = np.asarray(large.resize((591, 443), Image.Resampling.LANCZOS)).astype(int)
-    places = [(x, y) for y in grid_positions(443, 224) for x in grid_positions(591, 224)]
+    places = [(x, y) for y in grid_positions(443, 224) for x in grid_positions(591, 224)] + [(184, 110)]
     for crop, (x, y) in zip(whole, places, strict=True):
         assert np.abs(crop.pixels - reduced[y : y + 224, x : x + 224]).max() <= 2
 
@@ -212,7 +254,7 @@ def test_unknown_mode(dog: Image.Image) -> None:
 
 def test_transparent_picture_over_both_backgrounds() -> None:
     crops = crops_of(Image.new("RGBA", (300, 250), (0, 0, 0, 0)))
-    assert [crop.background for crop in crops] == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert [crop.background for crop in crops] == [0] * 5 + [1] * 5
     for background, level in enumerate(POLICY.backgrounds):
         mine = [crop for crop in crops if crop.background == background]
         assert sum(crop.weight for crop in mine) == pytest.approx(1)

@@ -15,13 +15,14 @@ from iqa_cli.images.decode import open_photo
 from iqa_cli.images.policy import Mode, SizePolicy
 
 SMALL = SizePolicy(crop=64, near_side=200, reduced_side=128, native_crops=4)
-#: The same places, other shares: no native crops, nothing but all of them, a glance, nothing but a glance.
+#: The same places, other shares: no native crops, nothing but all of them, a glance, nothing but a glance
+#: (nor would its middle count as that of the others).
 POLICIES = [
     SMALL,
     replace(SMALL, native_weight=0.0, glance_weight=0.25),
     replace(SMALL, native_weight=1.0, native_best=1.0),
-    replace(SMALL, native_weight=0.3, glance_weight=0.5),
-    replace(SMALL, glance_weight=1.0),
+    replace(SMALL, native_weight=0.3, glance_weight=0.5, centre_sigma=2.0),
+    replace(SMALL, glance_weight=1.0, centre_sigma=0.8),
 ]
 
 
@@ -52,5 +53,7 @@ def test_policies_that_look_elsewhere_and_pictures_that_are_too_small_are_refuse
     with open_photo(dog) as photo:
         with pytest.raises(ValueError, match="same places"):
             iter_shared_crops(photo, [SMALL, SizePolicy()])
+        with pytest.raises(ValueError, match="same places"):
+            iter_shared_crops(photo, [SMALL, replace(SMALL, centre_sigma=0.0)])
         with pytest.raises(ImageError, match="at least 433"):
             iter_shared_crops(photo, [SizePolicy(min_side=433)])

@@ -13,7 +13,8 @@ from iqa_cli.images.policy import SizePolicy
 def test_through_json_and_back() -> None:
     policy = SizePolicy(native_crops=12, native_weight=0.25, kernel="bicubic", backgrounds=(0, 255))
     assert SizePolicy.from_dict(json.loads(json.dumps(policy.to_dict()))) == policy
-    assert SizePolicy.from_dict({}) == SizePolicy()
+    # A card from before the middle counted more means what it meant then.
+    assert SizePolicy.from_dict({}) == SizePolicy(centre_sigma=0.0)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,9 @@ def test_through_json_and_back() -> None:
         ({"native_weight": "half"}, "native_weight"),
         ({"native_best": 0}, "native_best"),
         ({"native_best": True}, "native_best"),
+        ({"centre_sigma": -1}, "centre_sigma"),
+        ({"centre_sigma": 0.01}, "centre_sigma"),
+        ({"centre_sigma": float("inf")}, "centre_sigma"),
         ({"kernel": "nearest"}, "kernel"),
         ({"backgrounds": [1]}, "backgrounds"),
         ({"backgrounds": [1, 256]}, "backgrounds"),
@@ -61,9 +65,21 @@ def test_whole_view(size: tuple[int, int], whole: tuple[int, int]) -> None:
 
 def test_words_follow_the_numbers() -> None:
     text = " ".join(SizePolicy(near_side=640, native_weight=0.25, kernel="box", min_side=20).describe())
-    for words in ("640x640", "25%", "75%", "33%", "box", "under 20", "224", "grey 32", "--native"):
+    for words in (
+        "640x640",
+        "25%",
+        "75%",
+        "33%",
+        "0.45 half sides",
+        "box",
+        "under 20",
+        "224",
+        "grey 32",
+        "--native",
+    ):
         assert words in text
     assert "33%" not in " ".join(SizePolicy(native_best=1).describe())
+    assert "middle" not in " ".join(SizePolicy(centre_sigma=0).describe())
     for line in SizePolicy().describe():
         assert line.endswith(".")
         assert line.isprintable()

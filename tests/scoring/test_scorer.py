@@ -33,7 +33,7 @@ def test_a_path_is_scored(scorer: Scorer, examples: Path) -> None:
     assert prediction.score is not None
     assert 0 <= prediction.score <= 100
     assert prediction.scores == {"tiny": prediction.score}
-    assert (prediction.width, prediction.height, prediction.crops) == (432, 536, 6)
+    assert (prediction.width, prediction.height, prediction.crops) == (432, 536, 7)
     assert prediction.error is None
     assert prediction.spread is not None
     assert prediction.spread > 0
@@ -147,7 +147,7 @@ def test_a_transparent_picture_has_the_worse_of_its_two_scores(scorer: Scorer, d
     assert over[0] != over[1]
     prediction = scorer.score(clear)
     assert prediction.score == pytest.approx(min(over), abs=0.005)
-    assert prediction.crops == 6
+    assert prediction.crops == 7
 
 
 def test_modes_look_at_a_large_picture_as_the_policy_says(scorer: Scorer, dog: Image.Image) -> None:
@@ -255,7 +255,7 @@ def test_a_gpu_short_of_memory_gets_smaller_batches(
     monkeypatch.setattr(scorer._network, "forward", small)
     limit = 2
     assert scorer.score(dog).score is not None
-    assert sizes[:3] == [6, 3, 1]
+    assert sizes[:3] == [7, 3, 1]
     limit = 0
     with pytest.raises(IqaError, match="not enough free memory"):
         scorer.score(dog)
