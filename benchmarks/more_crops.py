@@ -3,9 +3,9 @@
     python -m benchmarks.more_crops mfenet.onnx [MORE.onnx ...] --root BIQ2021/ [--part calib] [--every 1]
 
 The weights are files of `iqa export`, which OpenVINO computes in float32. The pictures are smaller than
-`near_side`, so that the default covers them by as few crops as can be, edge to edge. More are the same and
+`near_side`; a grid from edge to edge covers them by as few crops as can be. More are the same and
 their mirror images, one crop more along each side, both, and a glance at the whole, which counts as much as
-all others. The difference to the default has an interval: groups of near-duplicates are resampled, both
+all others. The difference to the grid has an interval: groups of near-duplicates are resampled, both
 scores together.
 """
 
@@ -30,7 +30,7 @@ Floats = npt.NDArray[np.float64]
 RESAMPLES = 2000
 #: Way of looking -> the sets of crops that it has the mean of, by `crops_of`.
 WAYS: dict[str, tuple[str, ...]] = {
-    "default": ("grid",),
+    "grid": ("grid",),
     "and mirrored": ("grid", "grid mirrored"),
     "one crop more a side": ("dense",),
     "one crop more a side, and mirrored": ("dense", "dense mirrored"),
@@ -97,7 +97,7 @@ def main() -> None:
     opinions = np.array([record.mos for record in records])
     groups = np.unique([record.group for record in records], return_inverse=True)[1]
     print(f"{len(records)} pictures of {options.part}\n", flush=True)
-    print("| weight | looked at | crops | SRCC | less the default | 95 % interval |")
+    print("| weight | looked at | crops | SRCC | less the grid | 95 % interval |")
     print("| --- | --- | --: | --: | --: | --- |")
     for path in options.exported:
         scorer = load(path, engine="openvino", threads=1)
@@ -111,7 +111,7 @@ def main() -> None:
             scores = np.array([[row[name] for name in sets] for row in rows]) @ shares / shares.sum()
             srcc = stats.spearmanr(scores, opinions).statistic
             cells = ["", ""]
-            if way != "default":
+            if way != "grid":
                 low, high = difference(scores, plain, opinions, groups)
                 base = stats.spearmanr(plain, opinions).statistic
                 cells = [f"{srcc - base:+.4f}", f"{low:+.4f} to {high:+.4f}"]

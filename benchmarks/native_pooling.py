@@ -39,14 +39,19 @@ Row = dict[str, Any]
 
 @torch.inference_mode()
 def look(network: Any, policy: SizePolicy, image: np.ndarray) -> dict[str, list[float]]:
-    """View -> what the network says of each of its crops."""
-    found: dict[str, list[float]] = {}
+    """View -> what the network says of each of its crops; of other views than the native one, their mean as
+    the policy weights them."""
+    said: dict[str, list[tuple[float, float]]] = {}
     with open_photo(image) as photo:
         crops = list(iter_crops(photo, policy, quick=True))
     for start in range(0, len(crops), 4):
         some = crops[start : start + 4]
         for crop, value in zip(some, network(to_tensor(np.stack([c.pixels for c in some]))), strict=True):
-            found.setdefault(crop.view, []).append(float(value))
+            said.setdefault(crop.view, []).append((float(value), crop.weight))
+    found = {}
+    for view, of_view in said.items():
+        values, weights = np.array(of_view).T
+        found[view] = values.tolist() if view == "native" else [float(values @ weights / weights.sum())]
     return found
 
 

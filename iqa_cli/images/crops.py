@@ -15,7 +15,7 @@ import numpy as np
 
 from iqa_cli.errors import ImageError
 from iqa_cli.images.photo import Photo
-from iqa_cli.images.policy import Mode, SizePolicy
+from iqa_cli.images.policy import CORNERS_AND_MIDDLE, Mode, SizePolicy
 
 # In the order in which the views of a picture are looked at.
 View = Literal["tiles", "whole", "native", "glance"]
@@ -169,12 +169,17 @@ def _covering(width: int, height: int, crop: int) -> list[tuple[int, int]]:
 def _centred(view: View, size: tuple[int, int], share: float, policy: SizePolicy) -> _Part:
     """A view covered by crops that count the less the farther they are from its middle, with one there.
 
-    A grid from edge to edge gives all four corners of a square picture and not what it was taken of.
+    A grid from edge to edge gives all four corners of a square picture and not what it was taken of. A
+    reduced view of up to `CORNERS_AND_MIDDLE` crops a side has its four corners and its middle, which see all
+    of it but 3 % (of a photograph of 3:2) in five crops instead of seven; native crops look there as well.
     """
     crop, sigma = policy.crop, policy.centre_sigma
     places = _covering(*size, crop)
     if not sigma:
         return _Part(view, size, share, places)
+    width, height = size
+    if view == "whole" and crop < min(size) and max(size) <= CORNERS_AND_MIDDLE * crop:
+        places = [(x, y) for y, x in product((0, height - crop), (0, width - crop))]
     # Rounded as `grid_positions` rounds, which has the middle of an odd number of crops already.
     x, y = ((max(length - crop, 0) + 1) // 2 for length in size)
     if (x, y) not in places:

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 Mode = Literal["default", "native", "fast"]
+#: Crops a side up to which four corners and the middle are enough of a reduced view.
+CORNERS_AND_MIDDLE = 2.25
 KERNELS = ("lanczos", "bicubic", "hamming", "bilinear", "box")
 
 
@@ -34,7 +36,8 @@ class SizePolicy:
             against everything above; 0 for none. Crops alone never show how a picture is composed.
         centre_sigma: Standard deviation, in half sides of the picture, of the Gaussian by which the crops of
             a picture tiled as it is, and of the whole view, count the less the farther their middles are
-            from the picture's; one more crop is then taken right there. 0: no such crop, all count the same.
+            from the picture's; one more crop is then taken right there. 0: no such crop, all count the same,
+            and the whole view is covered without a gap.
             0.45 is near what describes where people look in photographs: variance 0.22 of half widths, and
             0.45 of that upright, Clarke and Tatler, Vision Research 2014 (second-hand).
         min_side: Pictures with a side shorter than this are refused.
@@ -152,10 +155,11 @@ class SizePolicy:
     def _describe_centre(self) -> list[str]:
         if not self.centre_sigma:
             return []
+        side = int(CORNERS_AND_MIDDLE * self.crop)
         return [
-            "Where a picture or its reduced view is tiled, one more crop is taken in the middle, and crops "
-            "count the less the farther from the middle they are (a Gaussian of "
-            f"{self.centre_sigma:g} half sides)."
+            "Where a picture or its reduced view is tiled, one more crop is taken in the middle (a reduced "
+            f"view of up to {side} pixels a side has that and its four corners), and crops count the less "
+            f"the farther from it they are (a Gaussian of {self.centre_sigma:g} half sides)."
         ]
 
     def _describe_best(self) -> list[str]:

@@ -156,6 +156,30 @@ def test_the_farther_from_the_middle_the_less_a_crop_counts() -> None:
     assert [crop.weight for crop in large] == pytest.approx([w / 2 for w in weights])
 
 
+@pytest.mark.parametrize(
+    ("size", "views"),
+    # 627x418, 591x443, 512x512; 683x384 is too long, and so is what 224 pixels look at.
+    [((3000, 2000), 5), ((1600, 1200), 5), ((1500, 1500), 5), ((1920, 1080), 7)],
+)
+def test_four_corners_and_the_middle_see_nearly_all_of_a_reduced_view(
+    size: tuple[int, int], views: int
+) -> None:
+    policy = SizePolicy(crop=288, native_weight=0)
+    (part,) = _plan(*size, policy, "default")
+    assert (part.view, len(part.places)) == ("whole", views)
+    seen = np.zeros(part.size[::-1], bool)
+    for x, y in part.places:
+        assert 0 <= x <= part.size[0] - 288
+        assert 0 <= y <= part.size[1] - 288
+        seen[y : y + 288, x : x + 288] = True
+    assert seen.mean() > 0.97
+    # Without the middle there is no gap.
+    (even,) = _plan(*size, SizePolicy(crop=288, native_weight=0, centre_sigma=0), "default")
+    assert even.places == [
+        (x, y) for y in grid_positions(part.size[1], 288) for x in grid_positions(part.size[0], 288)
+    ]
+
+
 def test_native_mode_covers_the_full_resolution() -> None:
     picture = coordinates(1500, 1100)
     crops = crops_of(picture, "native")
