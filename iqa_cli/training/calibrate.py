@@ -26,6 +26,9 @@ MIN_TO_FIT = 50
 LEAST_WIDTH = 0.25
 #: A map whose points (5th to 95th percentile) spread less than this share of the opinions' is flat.
 LEAST_SPREAD = 0.1
+#: Bootstrap samples of an isotonic map, its points (two ends, the others at quantiles of the outputs), and
+#: how far apart these are at least.
+RESAMPLES, KNOTS, LEAST_STEP = 100, 43, 1e-6
 
 _PLAIN: dict[str, Any] = {"kind": "linear", "slope": 100.0, "intercept": 0.0}
 _MOVED = "a line through the mean output and the mean opinion"
@@ -78,15 +81,33 @@ def choose_calibration(
 
 
 def fit_isotonic(raw: Floats, mos: Floats) -> dict[str, Any]:
-    """The rising map of least squares, by straight lines through the middles of its steps (centred isotonic
-    regression: Oron and Flournoy, Statistics in Biopharmaceutical Research 9, 2017), so that it tells apart
-    what the steps would not. Beyond the first and last it goes on with the slope of the straight line of
-    least squares, down to 0 and up to 100.
+    """A rising map: the mean of the isotonic regressions of `RESAMPLES` bootstrap samples of the pictures.
+
+    One regression alone is a staircase: where opinions happen to fall it is level, which gives a score to
+    many pictures, and beside it steep. The mean of many has neither, and fits left-out pictures no worse.
 
     Args:
         raw: [n] pooled outputs, not all the same.
         mos: [n] MOS, 0 to 1.
     """
+    rng = np.random.default_rng(0)
+    fits = []
+    for _ in range(RESAMPLES):
+        drawn = rng.integers(len(raw), size=len(raw))
+        if np.ptp(raw[drawn]) > 0:
+            fits.append(_regression(raw[drawn], mos[drawn]))
+    ends = [min(x[0] for x, _ in fits), max(x[-1] for x, _ in fits)]
+    knots = np.sort(np.append(np.quantile(raw, np.linspace(0, 1, KNOTS - 2)), ends))
+    knots = knots[np.append(True, np.diff(knots) > LEAST_STEP)]
+    points = np.mean([np.interp(knots, x, y) for x, y in fits], axis=0)
+    return {"kind": "isotonic", "x": knots.tolist(), "y": np.clip(points, LOWEST, HIGHEST).tolist()}
+
+
+def _regression(raw: Floats, mos: Floats) -> tuple[Floats, Floats]:
+    """The rising map of least squares, by straight lines through the middles of its steps (centred isotonic
+    regression: Oron and Flournoy, Statistics in Biopharmaceutical Research 9, 2017), so that it tells apart
+    what the steps would not. Beyond the first and last it goes on with the slope of the straight line of
+    least squares, down to 0 and up to 100. Points (x, y)."""
     outputs, place, counts = np.unique(raw, return_inverse=True, return_counts=True)
     means = np.bincount(place, weights=100 * mos) / counts
     found = optimize.isotonic_regression(means, weights=counts)
@@ -99,7 +120,7 @@ def fit_isotonic(raw: Floats, mos: Floats) -> dict[str, Any]:
         x, y = np.append(before, x), np.append(LOWEST, y)
     if behind > x[-1]:
         x, y = np.append(x, behind), np.append(y, HIGHEST)
-    return {"kind": "isotonic", "x": [float(value) for value in x], "y": [float(value) for value in y]}
+    return x, y
 
 
 def _left_out(

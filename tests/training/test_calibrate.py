@@ -168,6 +168,17 @@ def test_the_isotonic_map_is_least_squares_between_its_ends_and_tells_all_output
     assert values["y"][-1] == 100
 
 
+def test_the_isotonic_map_has_no_steps() -> None:
+    """Where opinions happen to fall, one regression gives many pictures one score, and beside it leaps."""
+    rng = np.random.default_rng(14)
+    raw, mos = _pictures(rng, 600)
+    calibration = Calibration.from_dict(fit_isotonic(raw, mos))
+    outputs = np.linspace(*np.quantile(raw, [0.05, 0.95]), 200)
+    rise = np.diff(calibration(outputs))
+    assert rise.min() > 0.1 * rise.mean()
+    assert rise.max() < 5 * rise.mean()
+
+
 def test_few_groups_compare_no_curves() -> None:
     raw, mos = _pictures(np.random.default_rng(13), 200)
     assert choose_calibration(raw, mos, np.arange(200) % (MIN_TO_FIT - 1)).rmse == {}
