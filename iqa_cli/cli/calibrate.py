@@ -49,8 +49,8 @@ outputs to points (a logistic or, where it is better on left-out folds of
 groups, an isotonic one), and the interval of a score: low and high of iqa
 score, between which the opinion of 90 % of pictures like these lies. The
 network stays as it is. --interval-only leaves share and map, and with them
-every score, as they are. --policy changes what is looked at, by a field of the
-size policy (input in iqa models show NAME --format json): before it is fitted.
+every score, as they are. --policy first changes what is looked at: a field of
+the size policy (input in iqa models show NAME --format json).
 
 \b
 Take pictures that the weight was not fitted to: without --split the part

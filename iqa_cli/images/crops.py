@@ -118,20 +118,18 @@ def iter_shared_crops(
 
 class _Part(NamedTuple):
     """What is looked at: a view, its size, its share of the score, the upper left corners of its crops, which
-    share of them counts, and how much the crops count against each other (all the same if not given)."""
+    share of them counts, and the share of each in the view's, summing to 1 (all the same if not given)."""
 
     view: View
     size: tuple[int, int]
     share: float
     places: list[tuple[int, int]]
     best: float = 1.0
-    counts: list[float] | None = None
+    shares: list[float] | None = None
 
     def weight(self, number: int) -> float:
         """Share of the score of one of the crops."""
-        if self.counts is None:
-            return self.share / len(self.places)
-        return self.share * self.counts[number] / sum(self.counts)
+        return self.share / len(self.places) if self.shares is None else self.share * self.shares[number]
 
 
 def _plan(width: int, height: int, policy: SizePolicy, mode: Mode) -> list[_Part]:
@@ -174,12 +172,13 @@ def _centred(view: View, size: tuple[int, int], share: float, policy: SizePolicy
     of it but 3 % (of a photograph of 3:2) in five crops instead of seven; native crops look there as well.
     """
     crop, sigma = policy.crop, policy.centre_sigma
-    places = _covering(*size, crop)
     if not sigma:
-        return _Part(view, size, share, places)
+        return _Part(view, size, share, _covering(*size, crop))
     width, height = size
     if view == "whole" and crop < min(size) and max(size) <= CORNERS_AND_MIDDLE * crop:
         places = [(x, y) for y, x in product((0, height - crop), (0, width - crop))]
+    else:
+        places = _covering(width, height, crop)
     # Rounded as `grid_positions` rounds, which has the middle of an odd number of crops already.
     x, y = ((max(length - crop, 0) + 1) // 2 for length in size)
     if (x, y) not in places:
@@ -191,7 +190,7 @@ def _centred(view: View, size: tuple[int, int], share: float, policy: SizePolicy
             (2 * start + min(crop, length)) / length - 1 for start, length in zip(place, size, strict=True)
         ]
         counts.append(math.exp(-sum(d * d for d in away) / (2 * sigma**2)))
-    return _Part(view, size, share, places, counts=counts)
+    return _Part(view, size, share, places, shares=[count / sum(counts) for count in counts])
 
 
 def _spread(width: int, height: int, policy: SizePolicy) -> list[tuple[int, int]]:

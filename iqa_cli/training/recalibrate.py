@@ -60,7 +60,7 @@ def recalibrate(
     seen: Seen | None,
     *,
     command: str,
-    policy: SizePolicy | None = None,
+    policy: SizePolicy,
     interval_only: bool = False,
     device: str = "auto",
     log: Callable[[str], None],
@@ -76,7 +76,7 @@ def recalibrate(
         records: Labelled pictures to which the weight should not have been fitted.
         seen: Hashes of what the weight has met in training; None where that is not known.
         command: For the card.
-        policy: Size policy; that of the weight if not given.
+        policy: Size policy, that of the weight or another; with `interval_only` that of the weight.
         interval_only: Shares and calibration stay, and so does every score.
         device: Where to compute; see `iqa_cli.scoring.device.choose_device`.
         log, progress: As of `iqa_cli.training.settle.settle`.
@@ -91,7 +91,7 @@ def recalibrate(
     network = fold_batchnorms(network).to(choose_device(device))
     keep = card.output["calibration"] if interval_only else None
     try:
-        settled = settle(network, records, policy or card.policy(), log, keep=keep, progress=progress)
+        settled = settle(network, records, policy, log, keep=keep, progress=progress)
     except ValueError as error:
         raise DatasetError(f"{database.name}, part {part}: {error}") from None
     if interval_only and settled.interval is None:

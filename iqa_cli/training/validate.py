@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -23,7 +23,8 @@ from iqa_cli.training.devices import autocast
 
 #: Told how many pictures are read, of how many.
 Told: TypeAlias = Callable[[int, int], None]
-_NO_PIXELS = np.zeros((0, 0, 3), np.uint8)
+#: Of a crop: what was said, its weight, background and best, and whether it is of the glance.
+_Row: TypeAlias = tuple[float, float, int, float, bool]
 
 
 @dataclass(frozen=True)
@@ -115,24 +116,19 @@ def look(
     Args:
         every_background: Look at transparent pictures over both backgrounds.
     """
-    crops: list[list[tuple[Crop, float]]] = [[] for _ in paths]
+    rows: list[list[_Row]] = [[] for _ in paths]
     sizes = [(0, 0)] * len(paths)
     said = _said(network, paths, policy, batch, precision, progress, every_background)
     for i, size, crop, value in said:
         sizes[i] = size
-        # Without its pixels: those of ten thousand pictures would fill any memory.
-        crops[i].append((replace(crop, pixels=_NO_PIXELS), float(value)))
-    return [_looked(*size, one) for size, one in zip(sizes, crops, strict=True)]
+        # Not the crop: the pixels of ten thousand pictures would fill any memory.
+        rows[i].append((float(value), crop.weight, crop.background, crop.best, crop.view == "glance"))
+    return [_looked(*size, one) for size, one in zip(sizes, rows, strict=True)]
 
 
-def _looked(width: int, height: int, crops: Sequence[tuple[Crop, float]]) -> Looked:
-    scores = CropScores(
-        np.array([value for _, value in crops]),
-        np.array([crop.weight for crop, _ in crops]),
-        np.array([crop.background for crop, _ in crops], dtype=np.int64),
-        best=np.array([crop.best for crop, _ in crops]),
-    )
-    return Looked(width, height, scores, np.array([crop.view == "glance" for crop, _ in crops], dtype=bool))
+def _looked(width: int, height: int, rows: Sequence[_Row]) -> Looked:
+    raw, weight, background, best, is_glance = map(np.array, zip(*rows, strict=True))
+    return Looked(width, height, CropScores(raw, weight, background, best=best), is_glance)
 
 
 def _said(
