@@ -182,6 +182,22 @@ def save_weights(
 
     Args:
         path: A file that ends in .safetensors; its folder is made when it is missing.
+        state_dict, card, half: As of `weight_content`.
+
+    Raises:
+        ValueError: The card is not valid.
+        WeightsError: As `weight_content`; or the disk refuses.
+    """
+    write_file(Path(path), weight_content(path, state_dict, card, half=half))
+
+
+def weight_content(
+    path: str | os.PathLike[str], state_dict: Mapping[str, Tensor], card: Card, *, half: bool = True
+) -> bytes:
+    """What the file of a weight holds.
+
+    Args:
+        path: Where it will be written.
         state_dict: Tensors by name, on any device; shared memory is written once for each name.
         card: The card; it is checked again.
         half: Store convolution and linear weights in float16. All with fewer than two sides longer than 1
@@ -190,8 +206,7 @@ def save_weights(
 
     Raises:
         ValueError: The card is not valid.
-        WeightsError: The name does not end so, a tensor is not finite or of a kind that is not stored, or
-            the disk refuses.
+        WeightsError: The name does not end so, or a tensor is not finite or of a kind that is not stored.
     """
     import torch
     from safetensors import SafetensorError
@@ -224,7 +239,7 @@ def save_weights(
         content = save(stored, {CARD_KEY: card.to_json()})
     except SafetensorError as error:
         raise WeightsError(f"{name}: cannot be stored: {one_line(str(error))}") from None
-    write_file(path, content)
+    return content
 
 
 def _card_of(path: Path, metadata: Mapping[str, str]) -> Card:

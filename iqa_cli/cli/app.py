@@ -52,6 +52,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "calibrate",
         "Fit what the scores of a weight mean to labelled pictures.",
     ),
+    "refit": ("iqa_cli.cli.refit", "refit", "Fit anew how a weight names distortions."),
     "train": ("iqa_cli.cli.train", "train", "Train a network on human opinion scores."),
     "pretrain": ("iqa_cli.cli.pretrain", "app", "Make the starting points of the training."),
     "data": ("iqa_cli.cli.data", "app", "List, check, show and split databases of opinion scores."),

@@ -111,7 +111,7 @@ def calibrate(
     # Whatever can be wrong is found before minutes go into scoring.
     path = find_weights(weight)
     card = read_card(path)
-    _check_target(path, output, in_place)
+    check_target(path, output, in_place)
     look = _policy(card, pairs(policy, "--policy"))
     if policy and interval_only:
         raise UsageError("--interval-only changes no score, --policy all of them: give one of the two")
@@ -156,7 +156,12 @@ def calibrate(
     _print(env, found, card, target, form)
 
 
-def _check_target(path: Path, output: Path | None, in_place: bool) -> None:
+def check_target(path: Path, output: Path | None, in_place: bool) -> None:
+    """See that a changed weight can be written where it is asked for.
+
+    Raises:
+        UsageError: It cannot.
+    """
     if output is None:
         return
     from iqa_cli.cli.output import check_place

@@ -17,6 +17,7 @@ from iqa_cli.networks.resnet import ResNet
 
 if TYPE_CHECKING:
     from iqa_cli.networks.distortion_head import DistortionHead
+    from iqa_cli.networks.ordinal_head import OrdinalHead
 
 #: Channels of D1 to D4.
 DAN_WIDTHS = (256, 512, 1024, 2048)
@@ -56,11 +57,13 @@ class FrozenDAN(DAN):
 
     Args:
         strides: See `DAN`.
-        head: Names distortions from the stages, a `DistortionHead`; as frozen as the rest.
+        head: Names distortions from the stages; as frozen as the rest.
     """
 
     def __init__(
-        self, strides: Literal["torch", "caffe"] = "torch", head: DistortionHead | None = None
+        self,
+        strides: Literal["torch", "caffe"] = "torch",
+        head: DistortionHead | OrdinalHead | None = None,
     ) -> None:
         super().__init__(strides)
         self.head = head

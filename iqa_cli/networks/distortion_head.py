@@ -37,8 +37,8 @@ class DistortionHead(nn.Module):
         self.types = nn.Linear(features, 1 + len(self.names))
         self.levels = nn.Linear(features, len(self.names) * HEAD_LEVELS)
 
-    def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Logits of type and level from D1 to D4.
+    def forward(self, maps: Sequence[Tensor], rgb: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Logits of type and level from D1 to D4; it does not look at the crops themselves.
 
         Returns:
             [N, 1 + T], the first column "pristine", then the types; and [N, T, 5], for each type the levels

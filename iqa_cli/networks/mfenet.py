@@ -29,6 +29,7 @@ from iqa_cli.networks.distortion_head import DistortionHead
 from iqa_cli.networks.fusion import AFF, FFM, AddFusion, ConcatFusion
 from iqa_cli.networks.hfen import DROPPED, HFEN, highpass_target
 from iqa_cli.networks.numbers import IMAGENET_MEAN, IMAGENET_STD, in_float32, register_channels
+from iqa_cli.networks.ordinal_head import OrdinalHead
 from iqa_cli.networks.timm_qen import TimmQEN, check_pyramid
 from iqa_cli.networks.van import VAN, VAN_SIZES
 
@@ -54,6 +55,8 @@ class MFENetConfig:
             the positions (our choice; the specification has the mean).
         distortions: Types that a head on the DAN names, in the order of its weights; () for no such head.
         distortion_stages: Stages of the DAN that this head reads, "all" or "last".
+        distortion_head: "nominal" has a class for every level (`DistortionHead`), "ordinal" reads statistics
+            of the pixels as well and puts the levels of a type on a line (`OrdinalHead`).
 
     Raises:
         ValueError: A field is outside of its values.
@@ -73,6 +76,7 @@ class MFENetConfig:
     pooling: Literal["mean", "mean-std"] = "mean"
     distortions: tuple[str, ...] = ()
     distortion_stages: Literal["all", "last"] = "all"
+    distortion_head: Literal["nominal", "ordinal"] = "nominal"
 
     def __post_init__(self) -> None:
         if self.van not in VAN_SIZES:
@@ -101,6 +105,8 @@ class MFENetConfig:
             raise ValueError("distortions must not name a type twice")
         if names and self.dan == "none":
             raise ValueError("distortions need the DAN, and the config says dan=none")
+        if self.distortion_head == "ordinal" and self.distortion_stages != "all":
+            raise ValueError("an ordinal head reads all stages (distortion_stages=all)")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a card; without what a network has not, as cards were before it was there."""
@@ -110,6 +116,8 @@ class MFENetConfig:
             del values["normalisation"]
         if not self.distortions:
             del values["distortions"], values["distortion_stages"]
+        if not self.distortions or self.distortion_head == "nominal":
+            del values["distortion_head"]
         return values
 
     @classmethod
@@ -154,8 +162,7 @@ class MFENet(nn.Module):
         self.hfen: HFEN | None = None
         if config.dan != "none":
             fusion = {"aff": AFF, "add": AddFusion, "concat": ConcatFusion}[config.fusion]
-            names, stages = config.distortions, config.distortion_stages
-            self.dan = FrozenDAN(config.dan_strides, DistortionHead(names, stages) if names else None)
+            self.dan = FrozenDAN(config.dan_strides, _naming(config))
             self.projections = nn.ModuleList(
                 Projection(d, w) for d, w in zip(DAN_WIDTHS, widths, strict=True)
             )
@@ -203,7 +210,7 @@ class MFENet(nn.Module):
         return self._score(maps), auxiliary
 
     def forward_with_distortions(self, rgb: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Scores [N], and what the head on the DAN says: see `DistortionHead`.
+        """Scores [N], and what the head on the DAN says: see `DistortionHead` and `OrdinalHead`.
 
         Returns:
             Scores [N], logits of "pristine" and the types [N, 1 + T], logits of the levels of each type
@@ -216,7 +223,7 @@ class MFENet(nn.Module):
             raise ValueError("this network does not name distortions")
         x = (rgb - self.mean) / self.std
         dan = self.dan(x)
-        types, levels = self.dan.head(dan)
+        types, levels = self.dan.head(dan, rgb)
         return self._score(self._fused(x, dan)[0]), types, levels
 
     def _score(self, maps: list[Tensor]) -> Tensor:
@@ -262,6 +269,14 @@ def _qen(config: MFENetConfig) -> VAN | TimmQEN:
     if not config.backbone:
         return VAN(config.van)
     return TimmQEN(config.backbone, config.normalisation)
+
+
+def _naming(config: MFENetConfig) -> DistortionHead | OrdinalHead | None:
+    if not config.distortions:
+        return None
+    if config.distortion_head == "ordinal":
+        return OrdinalHead(config.distortions)
+    return DistortionHead(config.distortions, config.distortion_stages)
 
 
 def _deviation(x: Tensor) -> Tensor:

@@ -122,16 +122,36 @@ def write_recalibrated(found: Recalibrated, seen: Seen | None, target: Path) -> 
     Raises:
         WeightsError: The disk refuses, or the file has changed and its checksum not.
     """
-    card, contents = found.card, dict[Path, bytes]()
+    card = found.card
     if target != found.path:
         card = replace(card, name=target.name.removesuffix(".safetensors"))
-    if seen is not None and found.hashes is not None and (found.hashes or target != found.path):
-        pairs = zip(seen.pixels.tolist(), seen.perceptual.tolist(), strict=True)
-        content, number = seen_content([*pairs, *found.hashes])
-        contents[seen_path(target)] = content
-        card = replace(card, seen={**(card.seen or {}), "file": seen_path(target).name, "pictures": number})
-    contents[target] = with_card(found.path, card)
-    write_files(contents)
+    contents = dict[Path, bytes]()
+    if seen is not None and found.hashes is not None:
+        card, contents = with_seen(card, seen, found.hashes, found.path, target)
+    write_files(contents | {target: with_card(found.path, card)})
+
+
+def with_seen(
+    card: Card, seen: Seen, further: Sequence[PhotoHash], path: Path, target: Path
+) -> tuple[Card, dict[Path, bytes]]:
+    """The card of a changed weight that has met further pictures, and the file of hashes beside it.
+
+    Args:
+        card: Without them.
+        seen: What the weight had met.
+        further: Hashes of what it had not.
+        path: The weight's old file.
+        target: Its new one; may be the same.
+
+    Returns:
+        The card, and path -> content of the file of hashes; nothing where the old one still says all.
+    """
+    if not further and target == path:
+        return card, {}
+    pairs = zip(seen.pixels.tolist(), seen.perceptual.tolist(), strict=True)
+    content, number = seen_content([*pairs, *further])
+    place = seen_path(target)
+    return replace(card, seen={**(card.seen or {}), "file": place.name, "pictures": number}), {place: content}
 
 
 def _was_held_out(card: Card, records: Sequence[ImageRecord]) -> bool:

@@ -57,6 +57,7 @@ def network_fields(recipe: dict[str, Any]) -> dict[str, Any]:
         "dan_strides": recipe["strides"],
         "distortions": tuple(recipe["distortions"]["types"]),
         "distortion_stages": recipe["head"]["stages"],
+        "distortion_head": "nominal",
     }
 
 

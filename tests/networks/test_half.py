@@ -10,10 +10,13 @@ from iqa_cli.networks.said import Said
 from tests.networks.test_filling import SMALL
 
 NAMING = {"van": "tiny", "head_width": 8, "distortions": ["white_noise"]}
+ORDINAL = {**NAMING, "distortion_head": "ordinal"}
 
 
 @pytest.mark.parametrize(
-    ("name", "config"), [*SMALL.items(), ("mfenet", NAMING)], ids=[*SMALL, "mfenet that names distortions"]
+    ("name", "config"),
+    [*SMALL.items(), ("mfenet", NAMING), ("mfenet", ORDINAL)],
+    ids=[*SMALL, "mfenet that names distortions", "and their levels on a line"],
 )
 def test_what_is_said_is_finer_than_bfloat16(name: str, config: dict[str, object]) -> None:
     with torch.random.fork_rng():
