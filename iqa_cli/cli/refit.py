@@ -27,7 +27,7 @@ train) are cut and distorted by every type at every level; the branch, which
 stays as it is, looks at them, and on what it says, and on statistics of the
 pixels (brightness, colours, gradients), a type and its level are fitted. How
 strongly weights are held back is chosen on a fifth of the photographs. With
-the defaults that are about 16,000 crops: half an hour on one core.
+the defaults that are about 15,000 crops: twenty minutes on two cores.
 
 \b
 The photographs count as met in training; those of the weight's own distortion

@@ -16,6 +16,7 @@ from iqa_cli.images.distortions import TYPES
 from iqa_cli.networks.mfenet import MFENet
 from iqa_cli.scoring.device import choose_device
 from iqa_cli.seen import Seen, hash_file
+from iqa_cli.tensorfile import read_header
 from iqa_cli.text import count, one_line
 from iqa_cli.training.crops import decode_all
 from iqa_cli.training.dan_config import ContrastiveConfig
@@ -105,7 +106,10 @@ def write_refitted(found: Refitted, path: Path, seen: Seen | None, target: Path)
     if seen is not None:
         further = [photo for photo in map(hash_file, found.photographs) if not seen.met(photo)]
         card, contents = with_seen(card, seen, further, path, target)
-    write_files(contents | {target: weight_content(target, shipped_state(found.network), card)})
+    # As it was stored before, so that no score moves.
+    half = any(tensor.dtype == "F16" for tensor in read_header(path).tensors.values())
+    content = weight_content(target, shipped_state(found.network), card, half=half)
+    write_files(contents | {target: content})
 
 
 def _card(

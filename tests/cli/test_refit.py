@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def test_it_names_and_scores_as_before(iqa: Iqa, branched: Path, pristine: Path,
     rows = [
         json.loads(iqa("score", photo, "--model", w, "--format", "json").out)[0] for w in (branched, target)
     ]
-    assert rows[0]["raw"] == pytest.approx(rows[1]["raw"], abs=2e-4)  # the new file is half precision
+    assert rows[0]["raw"] == rows[1]["raw"]
     assert rows[0]["distortion"] is None
     assert set(rows[1]) >= {"distortion", "distortion_level"}
     # In place, by the name it has: the entry is replaced, not added to.
@@ -95,3 +96,16 @@ def test_what_cannot_be_refitted_is_one_line(iqa: Iqa, weight: Path, branched: P
         assert result.code in (ExitCode.USAGE, ExitCode.NOT_AVAILABLE), given
         assert message in result.err
         assert "Traceback" not in result.err
+
+
+def test_a_photograph_that_is_cut_short_is_named(
+    iqa: Iqa, branched: Path, pristine: Path, tmp_path: Path
+) -> None:
+    damaged = Path(shutil.copytree(pristine, tmp_path / "damaged"))
+    photo = damaged / "images" / "p1.png"
+    photo.write_bytes(photo.read_bytes()[:2000])
+    result = iqa("refit", branched, "--pristine", damaged, "--crops", 2, "-o", tmp_path / "x.safetensors")
+    assert result.code == ExitCode.SOME_FAILED
+    assert "p1.png" in result.err
+    assert "Traceback" not in result.err
+    assert not list(tmp_path.glob("x.*"))
