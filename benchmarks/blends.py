@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from benchmarks.frozen_features import FOLDS, Array, predicted
-from benchmarks.learning_curve import features, in_groups
+from benchmarks.frozen_features import Array, predicted
+from benchmarks.learning_curve import folds_of, in_groups, kept_features
 from benchmarks.more_crops import difference
 from iqa_cli.datasets.registry import read_database
 
@@ -45,14 +45,8 @@ def main() -> None:
     database = read_database("biq2021", given.root)
     train, calib = in_groups(database.part("train")), list(database.part("calib"))
     said = dict(raw_of(file, [Path(record.path).name for record in calib]) for file in given.scores)
-    kept = dict(np.load(given.keep)) if given.keep and given.keep.exists() else {}
-    for name, records in (("train", train), ("calib", calib)):
-        if name not in kept:
-            kept[name] = features("lite0", records, middle=False)
-    if given.keep:
-        np.savez(given.keep, **kept)
-    groups_of_train = np.unique([record.group for record in train], return_inverse=True)[1]
-    folds = np.random.default_rng(1).integers(FOLDS, size=groups_of_train.max() + 1)[groups_of_train]
+    kept = kept_features(given.keep, "lite0", {"train": train, "calib": calib})
+    _, folds = folds_of(train)
     ridge = predicted(kept["train"], np.array([record.mos for record in train]), folds, kept["calib"])
     wanted = np.array([record.mos for record in calib])
     groups = np.unique([record.group for record in calib], return_inverse=True)[1]

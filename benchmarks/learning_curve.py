@@ -13,12 +13,13 @@ those of val are whole: `--middle` cuts them alike.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import timm
 import torch
+from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks.frozen_features import FOLDS, Array, predicted
@@ -52,6 +53,25 @@ def features(kind: str, records: Sequence[ImageRecord], middle: bool) -> Array:
     return np.stack(rows)
 
 
+def kept_features(
+    keep: Path | None, kind: str, parts: Mapping[str, Sequence[ImageRecord]]
+) -> dict[str, Array]:
+    """Those of parts by name, of the middles where it ends so; of a file what it holds already."""
+    kept = dict(np.load(keep)) if keep and keep.exists() else {}
+    for name, records in parts.items():
+        if name not in kept:
+            kept[name] = features(kind, records, name.endswith(" middle"))
+    if keep:
+        np.savez(keep, **kept)
+    return kept
+
+
+def folds_of(records: Sequence[ImageRecord]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The groups of pictures as numbers, [n], and the folds that whole groups are drawn into, [n]."""
+    groups = np.unique([record.group for record in records], return_inverse=True)[1]
+    return groups, np.random.default_rng(1).integers(FOLDS, size=groups.max() + 1)[groups]
+
+
 def in_groups(records: Sequence[ImageRecord]) -> list[ImageRecord]:
     """All of them, whole groups in an order drawn by chance."""
     names = sorted({record.group for record in records})
@@ -71,17 +91,11 @@ def main() -> None:
     given = parser.parse_args()
     database = read_database("biq2021", given.root)
     train, other = in_groups(database.part("train")), list(database.part(given.on))
-    kept = dict(np.load(given.keep)) if given.keep and given.keep.exists() else {}
     measured_as = given.on + (" middle" if given.middle else "")
-    for name, records in (("train", train), (measured_as, other)):
-        if name not in kept:
-            kept[name] = features(given.kind, records, name.endswith(" middle"))
-    if given.keep:
-        np.savez(given.keep, **kept)
+    kept = kept_features(given.keep, given.kind, {"train": train, measured_as: other})
     fitted, measured = kept["train"], kept[measured_as]
     y, wanted = (np.array([record.mos for record in part]) for part in (train, other))
-    names = np.unique([record.group for record in train], return_inverse=True)[1]
-    folds = np.random.default_rng(1).integers(FOLDS, size=names.max() + 1)[names]
+    names, folds = folds_of(train)
     groups = np.unique([record.group for record in other], return_inverse=True)[1]
     print(f"| photographs | groups | SRCC on {given.on} | 95 % | gained | 95 % |")
     print("|--:|--:|--:|--:|--:|--:|")

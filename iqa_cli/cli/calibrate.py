@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.long_run import check_name, command_line, interruptible, pairs
+from iqa_cli.cli.long_run import command_line, interruptible, pairs
 from iqa_cli.cli.options import (
     DatabaseOption,
     Device,
@@ -22,7 +22,8 @@ from iqa_cli.cli.options import (
     Threads,
     WeightArgument,
 )
-from iqa_cli.errors import UsageError, WeightsError
+from iqa_cli.cli.weight_target import InPlace, WeightOutput, WeightTarget
+from iqa_cli.errors import UsageError
 from iqa_cli.text import count, one_line
 
 if TYPE_CHECKING:
@@ -88,11 +89,8 @@ def calibrate(
         list[str] | None,
         typer.Option("--policy", metavar="KEY=VALUE", help="Look otherwise: a field of the size policy."),
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="A new .safetensors file, called as it is."),
-    ] = None,
-    in_place: Annotated[bool, typer.Option("--in-place", help="Replace the weight's own file.")] = False,
+    output: WeightOutput = None,
+    in_place: InPlace = False,
     form: Annotated[
         TextFormat, typer.Option("--format", help="Lines for a reader, or JSON.")
     ] = TextFormat.text,
@@ -104,18 +102,16 @@ def calibrate(
     env.quiet |= quiet
     from iqa_cli.cli.eval_seen import seen_of
     from iqa_cli.cli.run_progress import run_progress
-    from iqa_cli.recard import writable_weight
     from iqa_cli.training.sources import read_databases
     from iqa_cli.weights import find_weights, read_card
 
     # Whatever can be wrong is found before minutes go into scoring.
     path = find_weights(weight)
     card = read_card(path)
-    check_target(path, output, in_place)
+    target = WeightTarget(path, output, in_place)
     look = _policy(card, pairs(policy, "--policy"))
     if policy and interval_only:
         raise UsageError("--interval-only changes no score, --policy all of them: give one of the two")
-    place = writable_weight(path) if in_place else None
     roots = {} if root is None else {dataset: root}
     (database,) = read_databases([dataset], roots, scale, [] if split_file is None else [split_file])
     part = split or _usual_part(database)
@@ -127,7 +123,6 @@ def calibrate(
 
     import torch
 
-    from iqa_cli.training.interrupt import deferred_interrupt
     from iqa_cli.training.recalibrate import recalibrate, write_recalibrated
 
     if threads is not None:
@@ -146,37 +141,8 @@ def calibrate(
             log=progress.note,
             progress=partial(progress.update, "looking"),
         )
-    target = place.path if place is not None else output
-    if place is not None and not place.unchanged():
-        raise WeightsError(f"{one_line(path)} has changed while it was calibrated; nothing was written")
-    if target is not None:
-        # A Ctrl-C comes when all is written.
-        with deferred_interrupt():
-            write_recalibrated(found, seen, target)
+    target.write(partial(write_recalibrated, found, seen), "calibrated")
     _print(env, found, card, target, form)
-
-
-def check_target(path: Path, output: Path | None, in_place: bool) -> None:
-    """See that a changed weight can be written where it is asked for.
-
-    Raises:
-        UsageError: It cannot.
-    """
-    if output is None:
-        return
-    from iqa_cli.cli.output import check_place
-    from iqa_cli.finding import SUFFIX, is_weight
-    from iqa_cli.seen import seen_path
-
-    if in_place:
-        raise UsageError("--in-place and -o exclude each other")
-    if not is_weight(output):
-        raise UsageError(f"-o {one_line(output)}: the file of a weight ends in {SUFFIX}")
-    check_name(output.name.removesuffix(SUFFIX), "-o")
-    check_place(str(output))
-    for place in (output, seen_path(output)):
-        if place.exists():
-            raise UsageError(f"-o: {one_line(place)} is there already", hint="--in-place replaces a weight")
 
 
 def _policy(card: Card, changes: dict[str, Any]) -> SizePolicy:
@@ -212,11 +178,11 @@ def _check_scale(card: Card, database: Database) -> None:
 
 
 def _print(
-    env: Environment, found: Recalibrated, before: Card, target: Path | None, form: TextFormat
+    env: Environment, found: Recalibrated, before: Card, target: WeightTarget, form: TextFormat
 ) -> None:
     from iqa_cli.cli.data_print import print_json, print_lines
 
-    facts = _facts(found, target)
+    facts = _facts(found, target.path)
     if form is TextFormat.json:
         print_json(env, facts)
     else:
@@ -225,10 +191,7 @@ def _print(
         env.note(remark)
     if len(found.card.results) < len(before.results):
         env.note("what the card said was measured is left out, the scores being others: iqa eval --record")
-    if target is None:
-        env.note("nothing was written: -o FILE makes a new weight, --in-place replaces this one")
-    else:
-        env.note(f"wrote {one_line(target)}")
+    target.tell(env)
 
 
 def _facts(found: Recalibrated, target: Path | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -10,7 +10,8 @@ import typer
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.long_run import command_line, interruptible
 from iqa_cli.cli.options import Device, DeviceOption, DistortingThreads, Pristine, Quiet, WeightArgument
-from iqa_cli.errors import UsageError, WeightsError
+from iqa_cli.cli.weight_target import InPlace, WeightOutput, WeightTarget
+from iqa_cli.errors import UsageError
 from iqa_cli.text import one_line
 
 _HELP = """\b
@@ -48,28 +49,22 @@ def refit(
     ] = 110,
     size: Annotated[int, typer.Option(min=64, help="Side of the crops.")] = 224,
     seed: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="A new .safetensors file, called as it is."),
-    ] = None,
-    in_place: Annotated[bool, typer.Option("--in-place", help="Replace the weight's own file.")] = False,
+    output: WeightOutput = None,
+    in_place: InPlace = False,
     device: DeviceOption = Device.auto,
     threads: DistortingThreads = None,
     quiet: Quiet = False,
 ) -> None:
     env: Environment = context.obj
     env.quiet |= quiet
-    from iqa_cli.cli.calibrate import check_target
     from iqa_cli.cli.eval_seen import seen_of
     from iqa_cli.datasets.pristine import read_pristine
-    from iqa_cli.recard import writable_weight
     from iqa_cli.training.dan_config import ContrastiveConfig
     from iqa_cli.weights import find_weights, read_card
 
     path = find_weights(weight)
     card = read_card(path)
-    check_target(path, output, in_place)
-    place = writable_weight(path) if in_place else None
+    target = WeightTarget(path, output, in_place)
     photographs = read_pristine(pristine)
     seen = seen_of(path, card, env)
     try:
@@ -78,7 +73,6 @@ def refit(
         raise UsageError(one_line(str(error))) from None
 
     from iqa_cli.training.crops import check_pictures
-    from iqa_cli.training.interrupt import deferred_interrupt
     from iqa_cli.training.refit import refit as fit_again
     from iqa_cli.training.refit import write_refitted
 
@@ -97,20 +91,12 @@ def refit(
             threads=threads or 1,
             log=env.note,
         )
-    target = place.path if place is not None else output
-    if place is not None and not place.unchanged():
-        raise WeightsError(f"{one_line(path)} has changed meanwhile; nothing was written")
-    if target is not None:
-        with deferred_interrupt():
-            write_refitted(found, path, seen, target)
+    target.write(partial(write_refitted, found, path, seen), "refitted")
     fitted = found.fitted
-    name = found.card.name if target is None else target.stem
+    name = found.card.name if target.path is None else target.path.stem
     right, off = f"{fitted.type_accuracy:.3f}", f"{fitted.levels_off:.2f}"
     typer.echo(f"{one_line(name)}: type right in {right} of the distorted crops held out, level {off} off")
-    if target is None:
-        env.note("nothing was written: -o FILE makes a new weight, --in-place replaces this one")
-    else:
-        env.note(f"wrote {one_line(target)}")
+    target.tell(env)
 
 
 refit.__doc__ = _HELP

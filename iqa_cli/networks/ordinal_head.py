@@ -58,10 +58,14 @@ class OrdinalHead(nn.Module):
         with in_float32(rgb):
             return self.from_seen(seen_of(maps, rgb))
 
+    def standard(self, seen: Tensor) -> Tensor:
+        """Features [N, SEEN], standardised."""
+        return ((seen - self.mean) / self.scale).clamp(-CUT_OFF, CUT_OFF)
+
     def from_seen(self, seen: Tensor) -> tuple[Tensor, Tensor]:
         """The same from features [N, SEEN]."""
         with in_float32(seen):
-            standard = ((seen - self.mean) / self.scale).clamp(-CUT_OFF, CUT_OFF)
+            standard = self.standard(seen)
             above = (self.levels(standard)[:, :, None] - self.thresholds).sigmoid()
             certain = torch.ones_like(above[:, :, :1])
             shares = torch.cat([certain, above], 2) - torch.cat([above, 0 * certain], 2)

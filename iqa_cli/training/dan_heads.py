@@ -49,6 +49,12 @@ class Features:
     photograph: NDArray[np.int64]
     label: NDArray[np.int64]
 
+    @classmethod
+    def of(cls, values: Tensor, crops: Sequence[Crop]) -> Features:
+        """Of these crops, in their order."""
+        photograph = np.array([crop.photograph for crop in crops], np.int64)
+        return cls(values, photograph, np.array([crop.label for crop in crops], np.int64))
+
     @property
     def kind(self) -> Tensor:
         """[N] 0 for pristine, else 1 + position in `TYPES`."""
@@ -111,7 +117,7 @@ def both_features(
     )
     found: tuple[list[Tensor], list[Tensor]] = ([], [])
     done = 0
-    for rgb, _ in crop_batches(images, _chunks(crops), config.head_size, config.margin, threads):
+    for rgb, _ in crop_batches(images, chunks(crops, _BATCH), config.head_size, config.margin, threads):
         rgb = rgb.to(device, memory_format=torch.channels_last)
         with autocast(device, dtype_of(config.precision)):
             early = model.early(rgb)
@@ -120,15 +126,21 @@ def both_features(
         done += len(rgb)
         if done % (32 * _BATCH) == 0 or done == len(crops):
             log(f"features of {done} of {len(crops)} crops")
-    photograph = np.array([crop.photograph for crop in crops], np.int64)
-    label = np.array([crop.label for crop in crops], np.int64)
-    trained, untrained = (Features(torch.cat(values), photograph, label) for values in found)
+    trained, untrained = (Features.of(torch.cat(values), crops) for values in found)
     return trained, untrained
 
 
-def _chunks(crops: Sequence[Crop]) -> Iterator[list[Crop]]:
-    for first in range(0, len(crops), _BATCH):
-        yield list(crops[first : first + _BATCH])
+def chunks(crops: Sequence[Crop], number: int) -> Iterator[list[Crop]]:
+    """So many at a time."""
+    for first in range(0, len(crops), number):
+        yield list(crops[first : first + number])
+
+
+def held_out(features: Features, seed: int) -> NDArray[np.bool_]:
+    """[N] whether a crop is of the photographs that choices are made on, `HELD_OUT` of them."""
+    photographs = np.unique(features.photograph)
+    order = np.random.default_rng((seed, HEADS)).permutation(photographs)
+    return np.isin(features.photograph, order[: max(1, round(HELD_OUT * len(order)))])
 
 
 @dataclass(frozen=True)
@@ -150,10 +162,8 @@ def choose_head(features: Features, seed: int) -> Choice:
         features: As many crops as the head is to be fitted on.
         seed: Seed of the choice of photographs.
     """
-    photographs = np.unique(features.photograph)
-    order = np.random.default_rng((seed, HEADS)).permutation(photographs)
-    held_out = np.isin(features.photograph, order[: max(1, round(HELD_OUT * len(order)))])
-    fit, check = features.where(~held_out), features.where(held_out)
+    out = held_out(features, seed)
+    fit, check = features.where(~out), features.where(out)
     choices = []
     both: tuple[Stages, Stages] = ("last", "all")  # of equals, the smaller
     for stages in both:
@@ -204,27 +214,44 @@ def fit_linear(values: Tensor, labels: Tensor, classes: int, decay: float) -> tu
     Returns:
         Weight [classes, F] and bias [classes].
     """
-    basis = None
-    if len(values) < values.shape[1]:
-        # The best weights lie in the span of the rows; in an orthonormal basis of it the problem is the same.
-        basis, coordinates = torch.linalg.qr(values.T)
-        values = coordinates.T
+    values, basis = in_their_span(values)
     weight = torch.zeros(classes, values.shape[1], requires_grad=True)
     bias = torch.zeros(classes, requires_grad=True)
+
+    def loss() -> Tensor:
+        return F.cross_entropy(values @ weight.T + bias, labels) + decay / 2 * weight.square().sum()
+
+    minimise([weight, bias], loss)
+    found = weight.detach() if basis is None else weight.detach() @ basis.T
+    return found, bias.detach()
+
+
+def in_their_span(values: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Fewer rows [N, F] than columns as coordinates [N, N] in an orthonormal basis of their span, and that
+    basis [F, N]; others as they are, and None.
+
+    The best weights of a penalised fit lie in that span, so that the problem is the same.
+    """
+    if len(values) >= values.shape[1]:
+        return values, None
+    basis, coordinates = torch.linalg.qr(values.T)
+    return coordinates.T, basis
+
+
+def minimise(parameters: list[Tensor], loss: Callable[[], Tensor]) -> None:
+    """Minimise a loss of parameters from where they are, by L-BFGS."""
     optimiser = torch.optim.LBFGS(
-        [weight, bias], max_iter=_ITERATIONS, line_search_fn="strong_wolfe", tolerance_change=1e-7
+        parameters, max_iter=_ITERATIONS, line_search_fn="strong_wolfe", tolerance_change=1e-7
     )
 
     def closure() -> Tensor:
         optimiser.zero_grad()
-        loss = F.cross_entropy(values @ weight.T + bias, labels) + decay / 2 * weight.square().sum()
-        loss.backward()
-        return loss
+        value = loss()
+        value.backward()
+        return value
 
     with torch.enable_grad():
         optimiser.step(closure)
-    found = weight.detach() if basis is None else weight.detach() @ basis.T
-    return found, bias.detach()
 
 
 @torch.no_grad()

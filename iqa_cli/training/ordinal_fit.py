@@ -17,16 +17,25 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from iqa_cli.images.distortions import LEVELS, TYPES
-from iqa_cli.networks.ordinal_head import CUT_OFF, OrdinalHead, seen_of
+from iqa_cli.networks.mfenet import MFENet, MFENetConfig
+from iqa_cli.networks.ordinal_head import OrdinalHead, seen_of
 from iqa_cli.networks.picture_stats import STATISTICS
 from iqa_cli.training.crops import Image
-from iqa_cli.training.dan_batches import HEADS, Crop, crop_batches
-from iqa_cli.training.dan_heads import HELD_OUT, LEAST_SPREAD, Features, fit_linear
+from iqa_cli.training.dan_batches import Crop, crop_batches
+from iqa_cli.training.dan_heads import (
+    LEAST_SPREAD,
+    Features,
+    chunks,
+    fit_linear,
+    held_out,
+    in_their_span,
+    minimise,
+)
 
 #: Weights of the squared weights in the mean loss, to choose from: of the types, and of the levels.
 TYPE_DECAYS = (3e-4, 1e-3, 3e-3, 1e-2)
 LEVEL_DECAYS = (1e-2, 3e-2, 1e-1, 3e-1)
-_BATCH, _ITERATIONS = 32, 100
+_BATCH = 32
 #: No statistic is taken to vary by less, so that one that hardly ever does is not blown up.
 _LEAST_SCALE = 1e-4
 
@@ -72,14 +81,12 @@ def features_of(
     """
     device = network.mean.device
     found: list[Tensor] = []
-    batches = (list(crops[i : i + _BATCH]) for i in range(0, len(crops), _BATCH))
-    for rgb, _ in crop_batches(images, batches, size, margin, threads):
+    for rgb, _ in crop_batches(images, chunks(crops, _BATCH), size, margin, threads):
         rgb = rgb.to(device)
         found.append(seen_of(network.dan((rgb - network.mean) / network.std), rgb).cpu())
         if (done := len(found) * _BATCH) % (50 * _BATCH) == 0:
             log(f"features of {done} of {len(crops)} crops")
-    photograph = np.array([crop.photograph for crop in crops], np.int64)
-    return Features(torch.cat(found), photograph, np.array([crop.label for crop in crops], np.int64))
+    return Features.of(torch.cat(found), crops)
 
 
 def fit_head(features: Features, seed: int) -> Fitted:
@@ -92,23 +99,25 @@ def fit_head(features: Features, seed: int) -> Fitted:
     Raises:
         ValueError: They are of fewer than two photographs.
     """
-    photographs = np.unique(features.photograph)
-    if len(photographs) < 2:
+    if len(np.unique(features.photograph)) < 2:
         raise ValueError("a choice needs at least two photographs")
-    order = np.random.default_rng((seed, HEADS)).permutation(photographs)
-    out = np.isin(features.photograph, order[: max(1, round(HELD_OUT * len(order)))])
+    out = held_out(features, seed)
     fit, check = features.where(~out), features.where(out)
     distorted = check.kind > 0
     types, levels = {}, {}
+    head = _scaled(fit)
+    standard = head.standard(fit.values)
     for decay in TYPE_DECAYS:
-        kind = _fitted(fit, decay, None).from_seen(check.values)[0].argmax(1)
+        _fit_types(head, standard, fit, decay)
+        kind = head.from_seen(check.values)[0].argmax(1)
         types[decay] = float((kind == check.kind)[distorted].float().mean())
     for decay in LEVEL_DECAYS:
-        said = expected_levels(_fitted(fit, None, decay), check.values)
+        _fit_levels(head, standard, fit, decay)
+        said = expected_levels(head, check.values)
         of_kind = said.gather(1, (check.kind - 1).clamp(min=0)[:, None])[:, 0]
         levels[decay] = float((of_kind.round() - check.level).abs()[distorted].mean())
     type_decay, level_decay = max(types, key=types.__getitem__), min(levels, key=levels.__getitem__)
-    head = _fitted(features, type_decay, level_decay)
+    head = fit_with(features, type_decay, level_decay)
     return Fitted(head, type_decay, level_decay, types[type_decay], levels[level_decay])
 
 
@@ -118,32 +127,41 @@ def expected_levels(head: OrdinalHead, seen: Tensor) -> Tensor:
     return head.from_seen(seen)[1].exp() @ torch.arange(1, LEVELS + 1, dtype=torch.float32)
 
 
-def _fitted(features: Features, type_decay: float | None, level_decay: float | None) -> OrdinalHead:
-    """Fit the types, the levels, or both; None leaves them as they are made."""
-    head = OrdinalHead(TYPES)
-    mean, spread = features.values.mean(0), features.values.std(0)
+def fit_with(features: Features, type_decay: float, level_decay: float) -> OrdinalHead:
+    """A head fitted to all of some features, weights held back as strongly as said."""
+    head = _scaled(features)
+    standard = head.standard(features.values)
+    _fit_types(head, standard, features, type_decay)
+    _fit_levels(head, standard, features, level_decay)
+    return head.eval()
+
+
+def _scaled(features: Features) -> OrdinalHead:
+    """A head that standardises such features, and is yet to be fitted."""
+    head = OrdinalHead(TYPES).requires_grad_(False)
+    spread = features.values.std(0)
     # A channel that hardly ever speaks (the ResNet-50 is pruned) must not be blown up to weigh like the
     # others; the statistics have no such channels, and scales of their own.
-    maps = spread[:-STATISTICS]
-    least = torch.cat(
-        [(LEAST_SPREAD * maps.mean()).expand(len(maps)), torch.full((STATISTICS,), _LEAST_SCALE)]
-    )
-    scale = torch.maximum(spread, least)
-    standard = ((features.values - mean) / scale).clamp(-CUT_OFF, CUT_OFF)
+    least = torch.full_like(spread, _LEAST_SCALE)
+    least[:-STATISTICS] = LEAST_SPREAD * spread[:-STATISTICS].mean()
+    head.mean.copy_(features.values.mean(0))
+    head.scale.copy_(torch.maximum(spread, least))
+    return head
+
+
+def _fit_types(head: OrdinalHead, standard: Tensor, features: Features, decay: float) -> None:
+    weight, bias = fit_linear(standard, features.kind, 1 + len(TYPES), decay)
+    head.types.weight.copy_(weight)
+    head.types.bias.copy_(bias)
+
+
+def _fit_levels(head: OrdinalHead, standard: Tensor, features: Features, decay: float) -> None:
     kinds, levels = features.kind, features.level
-    with torch.no_grad():
-        head.mean.copy_(mean)
-        head.scale.copy_(scale)
-        if type_decay is not None:
-            weight, bias = fit_linear(standard, kinds, 1 + len(TYPES), type_decay)
-            head.types.weight.copy_(weight)
-            head.types.bias.copy_(bias)
-        for kind in range(len(TYPES)) if level_decay is not None else ():
-            of_kind = kinds == kind + 1
-            line, thresholds = fit_ordinal(standard[of_kind], levels[of_kind], level_decay or 0.0)
-            head.levels.weight[kind].copy_(line)
-            head.thresholds[kind].copy_(thresholds)
-    return head.eval()
+    for kind in range(len(TYPES)):
+        of_kind = kinds == kind + 1
+        line, thresholds = fit_ordinal(standard[of_kind], levels[of_kind], decay)
+        head.levels.weight[kind].copy_(line)
+        head.thresholds[kind].copy_(thresholds)
 
 
 def fit_ordinal(values: Tensor, levels: Tensor, decay: float) -> tuple[Tensor, Tensor]:
@@ -158,32 +176,21 @@ def fit_ordinal(values: Tensor, levels: Tensor, decay: float) -> tuple[Tensor, T
     Returns:
         Weight [F] and thresholds [4], which ascend.
     """
-    basis = None
-    if len(values) < values.shape[1]:
-        # The best weights lie in the span of the rows; in an orthonormal basis of it the problem is the same.
-        basis, coordinates = torch.linalg.qr(values.T)
-        values = coordinates.T
+    values, basis = in_their_span(values)
     weight = torch.zeros(values.shape[1], requires_grad=True)
     first = torch.tensor([-1.5], requires_grad=True)
     steps = torch.zeros(LEVELS - 2, requires_grad=True)
     above = (levels[:, None] > torch.arange(1, LEVELS)).float()
-    optimiser = torch.optim.LBFGS(
-        [weight, first, steps], max_iter=_ITERATIONS, line_search_fn="strong_wolfe", tolerance_change=1e-7
-    )
 
     def thresholds() -> Tensor:
         return torch.cat([first, first + F.softplus(steps).cumsum(0)])
 
-    def closure() -> Tensor:
-        optimiser.zero_grad()
+    def loss() -> Tensor:
         logits = (values @ weight)[:, None] - thresholds()
         each = F.binary_cross_entropy_with_logits(logits, above, reduction="none")
-        loss: Tensor = each.sum(1).mean() + decay / 2 * weight.square().sum()
-        loss.backward()
-        return loss
+        return each.sum(1).mean() + decay / 2 * weight.square().sum()
 
-    with torch.enable_grad():
-        optimiser.step(closure)
+    minimise([weight, first, steps], loss)
     found = weight.detach()
     return found if basis is None else basis @ found, thresholds().detach()
 
@@ -194,8 +201,6 @@ def put_head(network: nn.Module, head: OrdinalHead) -> nn.Module:
     Raises:
         ValueError: The network has no DAN.
     """
-    from iqa_cli.networks.mfenet import MFENet, MFENetConfig
-
     if not isinstance(network, MFENet) or network.dan is None:
         raise ValueError("only an MFE-Net with a distortion branch can name distortions")
     values = network.config.to_dict() | {

@@ -87,7 +87,9 @@ def refit(
     log("fitting")
     fitted = fit_head(features, config.seed)
     made = put_head(network.cpu(), fitted.head)
-    return Refitted(made, _card(card, made, photographs, config, fitted, command), fitted, tuple(photographs))
+    return Refitted(
+        made, _card(card, made, photographs, len(crops), config, fitted, command), fitted, tuple(photographs)
+    )
 
 
 def write_refitted(found: Refitted, path: Path, seen: Seen | None, target: Path) -> None:
@@ -116,6 +118,7 @@ def _card(
     card: Card,
     network: Any,
     photographs: Sequence[Path],
+    crops: int,
     config: ContrastiveConfig,
     fitted: Fitted,
     command: str,
@@ -126,8 +129,8 @@ def _card(
         "images": len(photographs),
         "split_hash": names_hash(photographs),
         "use": USE,
-        "crops": len(head_crops(config, len(photographs))),
-        "settings": {name: config.to_dict()[name] for name in ("head_crops", "head_size", "margin", "seed")},
+        "crops": crops,
+        "settings": {name: getattr(config, name) for name in ("head_crops", "head_size", "margin", "seed")},
         "type_decay": fitted.type_decay,
         "level_decay": fitted.level_decay,
         "held_out": {

@@ -12,10 +12,17 @@ from iqa_cli.images.distortions import LEVELS, TYPES
 from iqa_cli.networks.mfenet import MFENet, MFENetConfig
 from iqa_cli.networks.ordinal_head import SEEN
 from iqa_cli.networks.picture_stats import STATISTICS
-from iqa_cli.training import ordinal_fit
+from iqa_cli.training import dan_heads, ordinal_fit
 from iqa_cli.training.dan_batches import CLASSES, Crop, class_of
 from iqa_cli.training.dan_heads import Features
-from iqa_cli.training.ordinal_fit import expected_levels, features_of, fit_head, fit_ordinal, put_head
+from iqa_cli.training.ordinal_fit import (
+    expected_levels,
+    features_of,
+    fit_head,
+    fit_ordinal,
+    fit_with,
+    put_head,
+)
 from tests.training.tinydan import cuttings
 
 
@@ -50,7 +57,7 @@ def _features(photographs: int, seed: int) -> Features:
 
 
 def test_decays_are_chosen_on_photographs_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ordinal_fit, "_ITERATIONS", 20)
+    monkeypatch.setattr(dan_heads, "_ITERATIONS", 20)
     monkeypatch.setattr(ordinal_fit, "TYPE_DECAYS", (1e-2, 1e3))
     monkeypatch.setattr(ordinal_fit, "LEVEL_DECAYS", (1e-2, 1e3))
     fitted = fit_head(_features(5, 0), seed=1)
@@ -82,7 +89,7 @@ def test_real_crops_are_named_by_their_pixels_alone(examples: Path) -> None:
     features = features_of(network, images, crops, 64, 8, 1, lambda _: None)
     assert features.values.shape == (len(crops), SEEN)
     known = features.photograph < 6
-    head = ordinal_fit._fitted(features.where(known), 1e-2, 1e-1)
+    head = fit_with(features.where(known), 1e-2, 1e-1)
     check = features.where(~known)
     types, _ = head.from_seen(check.values)
     assert (types.argmax(1) == check.kind).float().mean() >= 0.75
