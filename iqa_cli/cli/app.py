@@ -53,6 +53,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "Fit what the scores of a weight mean to labelled pictures.",
     ),
     "refit": ("iqa_cli.cli.refit", "refit", "Fit anew how a weight names distortions."),
+    "ridge": (
+        "iqa_cli.cli.ridge",
+        "ridge",
+        "Give a finished weight a kernel ridge on frozen features.",
+    ),
     "train": ("iqa_cli.cli.train", "train", "Train a network on human opinion scores."),
     "pretrain": ("iqa_cli.cli.pretrain", "app", "Make the starting points of the training."),
     "data": ("iqa_cli.cli.data", "app", "List, check, show and split databases of opinion scores."),

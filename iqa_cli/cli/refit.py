@@ -72,9 +72,9 @@ def refit(
     except ValueError as error:
         raise UsageError(one_line(str(error))) from None
 
+    from iqa_cli.training.changed import write_changed
     from iqa_cli.training.crops import check_pictures
     from iqa_cli.training.refit import refit as fit_again
-    from iqa_cli.training.refit import write_refitted
 
     check_pictures(photographs, "--pristine, part train")
     if threads is not None:
@@ -91,9 +91,10 @@ def refit(
             threads=threads or 1,
             log=env.note,
         )
-    target.write(partial(write_refitted, found, path, seen), "refitted")
+    write = partial(write_changed, found.network, found.card, found.photographs, path, seen)
+    target.write(write, "refitted")
     fitted = found.fitted
-    name = found.card.name if target.path is None else target.path.stem
+    name = found.card.name if target.path in (None, path) else target.path.stem
     right, off = f"{fitted.type_accuracy:.3f}", f"{fitted.levels_off:.2f}"
     typer.echo(f"{one_line(name)}: type right in {right} of the distorted crops held out, level {off} off")
     target.tell(env)

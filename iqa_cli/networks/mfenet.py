@@ -28,6 +28,7 @@ from iqa_cli.networks.dan import DAN_WIDTHS, FrozenDAN, Projection
 from iqa_cli.networks.distortion_head import DistortionHead
 from iqa_cli.networks.fusion import AFF, FFM, AddFusion, ConcatFusion
 from iqa_cli.networks.hfen import DROPPED, HFEN, highpass_target
+from iqa_cli.networks.kernel_ridge import KernelRidge, RidgeConfig
 from iqa_cli.networks.numbers import IMAGENET_MEAN, IMAGENET_STD, in_float32, register_channels
 from iqa_cli.networks.ordinal_head import OrdinalHead
 from iqa_cli.networks.timm_qen import TimmQEN, check_pyramid
@@ -57,6 +58,8 @@ class MFENetConfig:
         distortion_stages: Stages of the DAN that this head reads, "all" or "last".
         distortion_head: "nominal" has a class for every level (`DistortionHead`), "ordinal" reads statistics
             of the pixels as well and puts the levels of a type on a line (`OrdinalHead`).
+        ridge: A kernel ridge on the DAN's maps beside the network (our choice, see `KernelRidge`), which
+            `iqa ridge` fits; None for none.
 
     Raises:
         ValueError: A field is outside of its values.
@@ -77,6 +80,7 @@ class MFENetConfig:
     distortions: tuple[str, ...] = ()
     distortion_stages: Literal["all", "last"] = "all"
     distortion_head: Literal["nominal", "ordinal"] = "nominal"
+    ridge: RidgeConfig | None = None
 
     def __post_init__(self) -> None:
         if self.van not in VAN_SIZES:
@@ -94,6 +98,9 @@ class MFENetConfig:
         if self.auxiliary_weight < 0 or self.head_width < 1:
             raise ValueError("auxiliary_weight must not be negative and head_width must be at least 1")
         self._check_distortions()
+        object.__setattr__(self, "ridge", RidgeConfig.read(self.ridge, trunk=False))
+        if self.ridge is not None and self.dan == "none":
+            raise ValueError("the ridge reads the DAN, and the config says dan=none")
 
     def _check_distortions(self) -> None:
         if isinstance(self.distortions, list):  # as JSON has it
@@ -118,6 +125,10 @@ class MFENetConfig:
             del values["distortions"], values["distortion_stages"]
         if not self.distortions or self.distortion_head == "nominal":
             del values["distortion_head"]
+        if self.ridge is None:
+            del values["ridge"]
+        else:
+            del values["ridge"]["trunk"]
         return values
 
     @classmethod
@@ -127,6 +138,10 @@ class MFENetConfig:
         if unknown:
             raise ValueError(f"unknown MFE-Net option: {', '.join(unknown)}")
         return cls(**values)
+
+
+#: Maps of the DAN that the ridge reads: D1 to D3, which the contrastive pre-training hardly touched.
+RIDGE_MAPS = 3
 
 
 class Head(nn.Sequential):
@@ -160,6 +175,9 @@ class MFENet(nn.Module):
         widths = cast("tuple[int, int, int, int]", self.qen.widths)
         self.dan: FrozenDAN | None = None
         self.hfen: HFEN | None = None
+        self.ridge: KernelRidge | None = None
+        if config.ridge is not None:
+            self.ridge = KernelRidge(config.ridge, DAN_WIDTHS[:RIDGE_MAPS])
         if config.dan != "none":
             fusion = {"aff": AFF, "add": AddFusion, "concat": ConcatFusion}[config.fusion]
             self.dan = FrozenDAN(config.dan_strides, _naming(config))
@@ -175,12 +193,11 @@ class MFENet(nn.Module):
         self.head = Head(read, config.head_width, config.dropout)
         register_channels(self, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
-    def _fused(self, x: Tensor, dan: list[Tensor] | None = None) -> tuple[list[Tensor], list[Tensor]]:
-        """G1 to G4 and, where the branch exists, H1 to H4 of normalised RGB; D1 to D4 may be given."""
+    def _fused(self, x: Tensor, dan: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """G1 to G4 and, where the branch exists, H1 to H4 of normalised RGB and D1 to D4."""
         fused = self.qen.stages(x)
         if self.dan is not None:
-            maps = self.dan(x) if dan is None else dan
-            joined = zip(self.fusions, self.projections, fused, maps, strict=True)
+            joined = zip(self.fusions, self.projections, fused, dan, strict=True)
             fused = [fuse(f, project(d)) for fuse, project, f, d in joined]
         high: list[Tensor] = []
         if self.hfen is not None:
@@ -193,21 +210,24 @@ class MFENet(nn.Module):
 
     def stage_maps(self, rgb: Tensor) -> list[Tensor]:
         """G1 to G4, [N, width_i, ceil(H / s), ceil(W / s)] with s = 4, 8, 16, 32."""
-        return self._fused((rgb - self.mean) / self.std)[0]
+        x, dan = self._distortions(rgb)
+        return self._fused(x, dan)[0]
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Scores [N] of RGB [N, 3, H, W] in 0 to 1."""
-        return self._score(self.stage_maps(rgb))
+        x, dan = self._distortions(rgb)
+        return self._score(rgb, self._fused(x, dan)[0], dan)
 
     def forward_with_auxiliary(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
         """Scores [N] and the weighted auxiliary loss (a scalar, 0 where the task is off), for training."""
-        maps, high = self._fused((rgb - self.mean) / self.std)
+        x, dan = self._distortions(rgb)
+        maps, high = self._fused(x, dan)
         auxiliary = rgb.new_zeros(())
         if self.hfen is not None and self.config.auxiliary_weight > 0:
             predicted = self.hfen.predict_highpass(high[0])
             target = highpass_target(rgb, (predicted.shape[-2], predicted.shape[-1]))
             auxiliary = self.config.auxiliary_weight * F.l1_loss(predicted.float(), target)
-        return self._score(maps), auxiliary
+        return self._score(rgb, maps, dan), auxiliary
 
     def forward_with_distortions(self, rgb: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Scores [N], and what the head on the DAN says: see `DistortionHead` and `OrdinalHead`.
@@ -221,18 +241,33 @@ class MFENet(nn.Module):
         """
         if self.dan is None or self.dan.head is None:
             raise ValueError("this network does not name distortions")
-        x = (rgb - self.mean) / self.std
-        dan = self.dan(x)
+        x, dan = self._distortions(rgb)
         types, levels = self.dan.head(dan, rgb)
-        return self._score(self._fused(x, dan)[0]), types, levels
+        return self._score(rgb, self._fused(x, dan)[0], dan), types, levels
 
-    def _score(self, maps: list[Tensor]) -> Tensor:
+    def ridge_features(self, rgb: Tensor) -> Tensor:
+        """What the ridge reads of RGB [N, 3, H, W] in 0 to 1, [N, F].
+
+        Raises:
+            ValueError: The network has no ridge.
+        """
+        if self.ridge is None:
+            raise ValueError("this network has no ridge")
+        return self.ridge.features(rgb, self._distortions(rgb)[1][:RIDGE_MAPS])
+
+    def _distortions(self, rgb: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Normalised RGB and D1 to D4, none where there is no such branch."""
+        x = (rgb - self.mean) / self.std
+        return x, [] if self.dan is None else self.dan(x)
+
+    def _score(self, rgb: Tensor, maps: list[Tensor], dan: list[Tensor]) -> Tensor:
         with in_float32(maps[0]):
             maps = [g.float() for g in maps]
             pooled = [g.mean((2, 3)) for g in maps]
             if self.config.pooling == "mean-std":
                 pooled += [_deviation(g) for g in maps]
-            return self.head(torch.cat(pooled, 1)).squeeze(1)
+            scores: Tensor = self.head(torch.cat(pooled, 1)).squeeze(1)
+        return scores if self.ridge is None else self.ridge.blend(scores, rgb, dan[:RIDGE_MAPS])
 
     def adapted(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """The state of a finished network as a start of this one, which may read deviations too.

@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from iqa_cli.networks.kernel_ridge import RidgeConfig
 from iqa_cli.networks.timm_backbone import check_cut, layout_of
 
 #: field -> lowest and highest value
@@ -55,6 +56,8 @@ class QFMIQMConfig:
         partner: "lowest" or "random"; see `SemanticMatching`.
         tolerance: Scores (0 to 1) that differ by less are similar.
         memory: Entries of the memory.
+        ridge: A kernel ridge on a frozen trunk beside the network (our choice, see `KernelRidge`), which
+            `iqa ridge` fits; None for none.
 
     Raises:
         ValueError: A field is outside of its values, or the backbone has no such grids.
@@ -79,6 +82,7 @@ class QFMIQMConfig:
     partner: Literal["lowest", "random"] = "lowest"
     tolerance: float = 0.05
     memory: int = 4096
+    ridge: RidgeConfig | None = None
 
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self)).items():
@@ -96,6 +100,7 @@ class QFMIQMConfig:
         check_cut(self.backbone, self.stride, self.levels)
         if self.conv_strides == "caffe" and not layout_of(self.backbone).bottlenecks:
             raise ValueError(f"conv_strides=caffe is for a ResNet of bottlenecks, not {self.backbone}")
+        object.__setattr__(self, "ridge", RidgeConfig.read(self.ridge, trunk=True))
 
     def _check_number(self, name: str, low: float, high: float) -> None:
         value, kinds = getattr(self, name), int if name in _WHOLE else int | float
@@ -108,8 +113,8 @@ class QFMIQMConfig:
             object.__setattr__(self, name, float(value))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for a card."""
-        return asdict(self)
+        """Plain values for a card; without a ridge that is not there, as cards were before."""
+        return {name: value for name, value in asdict(self).items() if name != "ridge" or value is not None}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> QFMIQMConfig:

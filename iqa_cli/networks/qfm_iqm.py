@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from iqa_cli.networks.kernel_ridge import KernelRidge
 from iqa_cli.networks.numbers import NORMALISATIONS, register_channels
 from iqa_cli.networks.qfm_config import PAPER, QFMIQMConfig
 from iqa_cli.networks.qfm_decoder import Encoder, QualityDecoder
@@ -56,6 +57,7 @@ class QFMIQM(nn.Module):
         if config.noise_weight:
             self.memory = FeatureMemory(config.memory, config.width)
             self.noise = SemanticNoise(config.width, config.noise_strength, config.gate)
+        self.ridge = None if config.ridge is None else KernelRidge(config.ridge)
         mean, std = NORMALISATIONS[config.normalisation]
         register_channels(self, mean=mean, std=std)
 
@@ -65,7 +67,17 @@ class QFMIQM(nn.Module):
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Scores [N] of RGB [N, 3, H, W] in 0 to 1."""
-        return self.decoder(*self.encode(rgb))
+        return self._blended(self.decoder(*self.encode(rgb)), rgb)
+
+    def ridge_features(self, rgb: Tensor) -> Tensor:
+        """What the ridge reads of RGB [N, 3, H, W] in 0 to 1, [N, F].
+
+        Raises:
+            ValueError: The network has no ridge.
+        """
+        if self.ridge is None:
+            raise ValueError("this network has no ridge")
+        return self.ridge.features(rgb)
 
     def forward_with_auxiliary(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
         """Scores [N] and 0: without opinions there is no partner, and no auxiliary loss."""
@@ -85,7 +97,7 @@ class QFMIQM(nn.Module):
             partner, 0 where none has.
         """
         feature, tokens = self.encode(rgb)
-        scores = self.decoder(feature, tokens)
+        scores = self._blended(self.decoder(feature, tokens), rgb)
         loss = rgb.new_zeros(())
         if self.memory is None:
             return scores, loss
@@ -101,6 +113,9 @@ class QFMIQM(nn.Module):
         if self.training:
             self.memory.push(feature[known], mos[known])
         return scores, loss
+
+    def _blended(self, scores: Tensor, rgb: Tensor) -> Tensor:
+        return scores if self.ridge is None else self.ridge.blend(scores, rgb)
 
     def opinion_loss(self, scores: Tensor, mos: Tensor) -> Tensor:
         """Weighted SmoothL1 between scores [N] and MOS [N], both 0 to 1; training takes it instead of L1."""

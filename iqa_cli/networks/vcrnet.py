@@ -27,6 +27,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import torch
 from torch import Tensor, nn
 
+from iqa_cli.networks.kernel_ridge import KernelRidge, RidgeConfig
 from iqa_cli.networks.numbers import in_float32
 from iqa_cli.networks.vcrnet_quality import BRANCH_WIDTH, QualityHead, Reduction, Trunk
 from iqa_cli.networks.vcrnet_restoration import RestorationNet
@@ -48,6 +49,8 @@ class VCRNetConfig:
             network.
         head_width: Width of the two hidden layers of the head.
         dropout: Dropout after the first hidden layer in training, 0 up to, not including, 1.
+        ridge: A kernel ridge on a frozen trunk beside the network (our choice, see `KernelRidge`), which
+            `iqa ridge` fits; None for none.
 
     Raises:
         ValueError: A field is outside of its values.
@@ -59,6 +62,7 @@ class VCRNetConfig:
     stride_in: Literal["first", "last"] = "first"
     head_width: int = 512
     dropout: float = 0.5
+    ridge: RidgeConfig | None = None
 
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self)).items():
@@ -71,10 +75,11 @@ class VCRNetConfig:
             raise ValueError(f"dropout must lie in [0, 1), not {self.dropout!r}")
         if isinstance(self.head_width, bool) or not isinstance(self.head_width, int) or self.head_width < 1:
             raise ValueError(f"head_width must be a whole number from 1, not {self.head_width!r}")
+        object.__setattr__(self, "ridge", RidgeConfig.read(self.ridge, trunk=True))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for a card."""
-        return asdict(self)
+        """Plain values for a card; without a ridge that is not there, as cards were before."""
+        return {name: value for name, value in asdict(self).items() if name != "ridge" or value is not None}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> VCRNetConfig:
@@ -103,6 +108,7 @@ class VCRNet(nn.Module):
         )
         self.decoder_reductions = nn.ModuleList(Reduction(w, 8, config.stride_in) for w in finest_first)
         self.head = QualityHead(4 * 2 * 3 * BRANCH_WIDTH, config.head_width, config.dropout)
+        self.ridge = None if config.ridge is None else KernelRidge(config.ridge)
 
     def stage_maps(self, rgb: Tensor) -> list[Tensor]:
         """Q1 to Q4, [N, 144, ceil(H / s), ceil(W / s)] with s = 8, 16, 32, 64."""
@@ -117,7 +123,18 @@ class VCRNet(nn.Module):
         """Scores [N] of RGB [N, 3, H, W] in 0 to 1."""
         maps = self.stage_maps(rgb)
         with in_float32(maps[0]):
-            return self.head(torch.cat([q.float().mean((2, 3)) for q in maps], 1)).squeeze(1)
+            scores: Tensor = self.head(torch.cat([q.float().mean((2, 3)) for q in maps], 1)).squeeze(1)
+        return scores if self.ridge is None else self.ridge.blend(scores, rgb)
+
+    def ridge_features(self, rgb: Tensor) -> Tensor:
+        """What the ridge reads of RGB [N, 3, H, W] in 0 to 1, [N, F].
+
+        Raises:
+            ValueError: The network has no ridge.
+        """
+        if self.ridge is None:
+            raise ValueError("this network has no ridge")
+        return self.ridge.features(rgb)
 
     def forward_with_auxiliary(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
         """Scores [N] and 0: the network has no auxiliary task."""

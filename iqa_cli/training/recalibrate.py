@@ -105,7 +105,7 @@ def recalibrate(
                 "training: the interval is too narrow for other pictures"
             )
         hashes = [photo for photo in hashes if not seen.met(photo)]
-    made = _card(card, settled, database.name, part, records, command, interval_only)
+    made = calibrated_card(card, settled, database.name, part, records, command, interval_only)
     made = replace(made, notes=list(dict.fromkeys([*made.notes, *remarks])))
     return Recalibrated(path, made, settled, tuple(remarks), None if hashes is None else tuple(hashes))
 
@@ -160,15 +160,24 @@ def _was_held_out(card: Card, records: Sequence[ImageRecord]) -> bool:
     return bool(entries) and not any(entry.get("part") == "fit" for entry in entries)
 
 
-def _card(
+def calibrated_card(
     card: Card,
     settled: Settled,
     database: str,
     part: str,
     records: Sequence[ImageRecord],
     command: str,
-    interval_only: bool,
+    interval_only: bool = False,
 ) -> Card:
+    """The card of a weight whose scores mean something else by now.
+
+    Args:
+        card: The old one.
+        settled: What they mean.
+        database, part, records: The labelled pictures that say so.
+        command: For the entry.
+        interval_only: Whether the scores stay; otherwise what was measured with them is left out.
+    """
     output = {name: value for name, value in card.output.items() if name != "interval"}
     output |= settled.output(f"{database}, part {part}")
     entry: dict[str, Any] = {

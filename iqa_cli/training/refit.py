@@ -9,14 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from iqa_cli.card import Card
-from iqa_cli.checksums import write_files
 from iqa_cli.errors import UsageError
-from iqa_cli.finding import SUFFIX
 from iqa_cli.images.distortions import TYPES
 from iqa_cli.networks.mfenet import MFENet
 from iqa_cli.scoring.device import choose_device
-from iqa_cli.seen import Seen, hash_file
-from iqa_cli.tensorfile import read_header
 from iqa_cli.text import count, one_line
 from iqa_cli.training.crops import decode_all
 from iqa_cli.training.dan_config import ContrastiveConfig
@@ -24,8 +20,7 @@ from iqa_cli.training.dan_heads import head_crops
 from iqa_cli.training.finish import code_version
 from iqa_cli.training.ordinal_fit import Fitted, features_of, fit_head, put_head
 from iqa_cli.training.provenance import names_hash
-from iqa_cli.training.recalibrate import with_seen
-from iqa_cli.weights import load_network, shipped_state, weight_content
+from iqa_cli.weights import load_network
 
 #: What the head is for, in the words of a card.
 USE = "the head that names distortions"
@@ -90,28 +85,6 @@ def refit(
     return Refitted(
         made, _card(card, made, photographs, len(crops), config, fitted, command), fitted, tuple(photographs)
     )
-
-
-def write_refitted(found: Refitted, path: Path, seen: Seen | None, target: Path) -> None:
-    """Write the weight and the hashes of what it has met by now; all of it or nothing.
-
-    Args:
-        found: As `refit` gives it.
-        path: The weight's old file.
-        seen: What it had met; None where that is not known.
-        target: Where to; may be `path`.
-
-    Raises:
-        WeightsError: The disk refuses.
-    """
-    card, contents = replace(found.card, name=target.name.removesuffix(SUFFIX)), dict[Path, bytes]()
-    if seen is not None:
-        further = [photo for photo in map(hash_file, found.photographs) if not seen.met(photo)]
-        card, contents = with_seen(card, seen, further, path, target)
-    # As it was stored before, so that no score moves.
-    half = any(tensor.dtype == "F16" for tensor in read_header(path).tensors.values())
-    content = weight_content(target, shipped_state(found.network), card, half=half)
-    write_files(contents | {target: content})
 
 
 def _card(

@@ -79,6 +79,7 @@ def settle(
     *,
     start: Mapping[str, Any] | None = None,
     keep: Mapping[str, Any] | None = None,
+    looked: Sequence[Looked] | None = None,
     progress: Told | None = None,
 ) -> Settled:
     """Choose the share of the glance, the map and the interval.
@@ -90,6 +91,8 @@ def settle(
         log: Takes a line now and then.
         start: Calibration of a weight from which this one starts.
         keep: Calibration that stays, so that every score does; only the interval is fitted.
+        looked: What the network says of the pictures, where that is known already; with a glance of a half
+            where a share of it is to be chosen.
         progress: Told how far it is.
 
     Raises:
@@ -100,8 +103,9 @@ def settle(
     log("choosing the share of the glance, calibrating" if keep is None else "fitting the interval")
     seen = replace(policy, glance_weight=0.5) if keep is None else policy
     # As scoring computes it, on a GPU too: in float32.
-    with exact_arithmetic(next(network.parameters()).device):
-        looked = look(network, [r.path for r in records], seen, progress=progress)
+    if looked is None:
+        with exact_arithmetic(next(network.parameters()).device):
+            looked = look(network, [r.path for r in records], seen, progress=progress)
     mos = np.array([r.mos for r in records])
     if keep is None:
         glance, shares["glance_weight"] = choose_glance_weight(looked, mos, policy)

@@ -1,0 +1,330 @@
+"""A kernel ridge beside a finished network: fitted, its share chosen, the scores calibrated anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from iqa_cli.card import Card
+from iqa_cli.datasets.record import Database, ImageRecord, split_hash
+from iqa_cli.errors import DatasetError, ImageError, UsageError
+from iqa_cli.evaluation.correlation import Floats, agreement
+from iqa_cli.images.crops import Crop, iter_crops
+from iqa_cli.images.decode import open_photo
+from iqa_cli.images.policy import SizePolicy
+from iqa_cli.networks.folding import fold_batchnorms
+from iqa_cli.networks.kernel_ridge import RidgeConfig
+from iqa_cli.networks.qfm_config import QFMIQMConfig
+from iqa_cli.scoring.device import choose_device, exact_arithmetic
+from iqa_cli.text import count, one_line
+from iqa_cli.training.crops import to_tensor
+from iqa_cli.training.devices import autocast
+from iqa_cli.training.finish import code_version
+from iqa_cli.training.recalibrate import calibrated_card
+from iqa_cli.training.ridge_fit import Opinions, Synthetic, fit_ridge
+from iqa_cli.training.settle import Settled, settle
+from iqa_cli.training.starts_backbone import load_backbone
+from iqa_cli.training.validate import Looked, Told, look, pooled_raw
+from iqa_cli.weights import load_network
+
+#: What the pictures are for, in the words of a card.
+USE = "the kernel ridge"
+#: Shares tried, and the SRCC given away for a smaller one.
+SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+SHARE_TOLERANCE = 0.001
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a ridge is fitted.
+
+    Attributes:
+        shape: Landmarks, components and trunk; its share is used where `choose` is false.
+        choose: Whether the share is chosen.
+        trunk: Start of the trunk, as of `load_backbone`; None where the network needs none.
+        synthetic_weight: Of a distorted crop beside one with an opinion.
+        precision: dtype of autocast in looking at what is fitted.
+        seed: Seed.
+    """
+
+    shape: RidgeConfig
+    choose: bool = True
+    trunk: str | None = None
+    synthetic_weight: float = 0.1
+    precision: torch.dtype = torch.float32
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Ridged:
+    """A weight with a ridge.
+
+    Attributes:
+        network: With it.
+        card: Its card.
+        settled: What its scores mean.
+        share: Of the ridge.
+        shares: Share tried -> SRCC; empty where it was given.
+        pictures: All that were looked at.
+    """
+
+    network: Any
+    card: Card
+    settled: Settled
+    share: float
+    shares: dict[str, float]
+    pictures: tuple[Path, ...]
+
+
+def add_ridge(
+    path: Path,
+    database: Database,
+    fit: Sequence[ImageRecord],
+    choose: Sequence[ImageRecord],
+    synthetic: Sequence[ImageRecord],
+    plan: Plan,
+    *,
+    command: str,
+    device: str = "auto",
+    log: Callable[[str], None],
+    progress: Told | None = None,
+) -> Ridged:
+    """Fit a ridge beside the network of a weight.
+
+    Args:
+        path: The weight's file; a ridge that it has is replaced.
+        database: Of the opinions.
+        fit: Pictures that are fitted.
+        choose: Pictures that choose the share and calibrate; none of `fit`.
+        synthetic: Pictures with a pseudo-MOS, each with its reference among them; or none.
+        plan: How.
+        command: For the card.
+        device: Where to compute; see `iqa_cli.scoring.device.choose_device`.
+        log: Takes a line now and then.
+        progress: Told how far it is.
+
+    Raises:
+        UsageError: The weight's network has no place for such a ridge.
+        WeightsError: The weight, or the start of the trunk, cannot be read.
+        ImageError: A picture cannot be read.
+        DatasetError: So few pictures, or pictures so alike, that nothing can be fitted; or a reference is
+            missing.
+    """
+    card, old = load_network(path)
+    policy = card.policy()
+    references = reference_positions(synthetic)
+    network, point = with_ridge(old, plan, path)
+    looking = fold_batchnorms(deepcopy(network)).to(choose_device(device))
+    two = ridge_crops(fit, policy, 2, plan.seed)
+    seen, of = look_at(looking, two, len(fit), plan.precision, log, progress)
+    targets = torch.tensor([record.mos for record in fit], dtype=torch.float32)[of]
+    distorted = None
+    if synthetic:
+        one = ridge_crops(synthetic, policy, 1, plan.seed)
+        values = look_at(looking, one, len(synthetic), plan.precision, log, progress)[0]
+        pseudo = torch.tensor([record.mos for record in synthetic], dtype=torch.float32)
+        distorted = Synthetic(values, torch.tensor(references), pseudo, plan.synthetic_weight)
+    log(f"fitting to {count(len(targets), 'crop')} of {count(len(fit), 'picture')}")
+    try:
+        fit_ridge(network.ridge, Opinions(seen, targets), distorted, plan.seed, log)
+    except ValueError as error:
+        raise DatasetError(f"{database.name}: {error}") from None
+    del seen, distorted
+    looking.ridge.load_state_dict(network.ridge.fitted(), strict=False)
+    mos = np.array([record.mos for record in choose])
+    glanced = replace(policy, glance_weight=0.5)  # as `settle` looks
+    both = looked_by_both(looking, [record.path for record in choose], glanced, progress)
+    share, shares = plan.shape.share, dict[str, float]()
+    if plan.choose:
+        share, shares = choose_share(both, mos, policy)
+    looked = [blended(one, ridge, share) for one, ridge in both]
+    try:
+        settled = settle(looking, choose, policy, log, looked=looked)
+    except ValueError as error:
+        raise DatasetError(f"{database.name}: {error}") from None
+    network.ridge.share = share
+    network.config = replace(network.config, ridge=replace(plan.shape, share=share))
+    entry = {
+        "dataset": database.name,
+        "part": fit[0].split or "all",
+        "images": len(fit),
+        "split_hash": split_hash(fit),
+        "use": USE,
+        "crops": len(targets),
+        "seed": plan.seed,
+        "command": command,
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "code_version": code_version(),
+    }
+    entries = [entry]
+    if synthetic:
+        of_copies = {"dataset": "csv", "part": synthetic[0].split or "all", "images": len(synthetic)}
+        about = {"use": f"{USE}, by its own scores of the references times the pseudo-MOS"}
+        weight = {"weight": plan.synthetic_weight}
+        entries.append({**entry, **of_copies, "split_hash": split_hash(synthetic), **about, **weight})
+        entries[-1]["crops"] = len(synthetic)
+    kept = [one for one in card.training if not str(one.get("use")).startswith(USE)]
+    points = [one for one in card.starting_points if one.get("branch") != USE]
+    card = replace(
+        card,
+        config=network.config.to_dict(),
+        training=[*kept, *entries],
+        starting_points=[*points, *([] if point is None else [{**point, "branch": USE}])],
+    )
+    card = calibrated_card(card, settled, database.name, choose[0].split or "all", choose, command)
+    if shares:
+        card.training[-1]["ridge_share_srcc"] = shares
+    pictures = tuple(record.path for part in (fit, synthetic, choose) for record in part)
+    return Ridged(network, card, settled, share, shares, pictures)
+
+
+def with_ridge(network: Any, plan: Plan, path: Path) -> tuple[Any, dict[str, Any] | None]:
+    """Another network of the same tensors, and of a ridge to be fitted; with the start of the trunk for the
+    card.
+
+    Raises:
+        UsageError: The network has no place for such a ridge, or is there only with another plan.
+        WeightsError: The trunk cannot be filled.
+    """
+    if not hasattr(network, "ridge_features"):
+        raise UsageError(f"{one_line(path)}: a network of this kind has no place for a ridge")
+    try:
+        config = replace(network.config, ridge=plan.shape)
+    except ValueError as error:
+        raise UsageError(f"{one_line(path)}: {error}") from None
+    other = type(network)(config)
+    of_ridge = {name: value for name, value in other.state_dict().items() if name.startswith("ridge.")}
+    kept = {name: value for name, value in network.state_dict().items() if not name.startswith("ridge.")}
+    other.load_state_dict(kept | of_ridge)
+    other.eval()
+    if plan.trunk is None:
+        return other, None
+    return other, load_backbone(other.ridge.trunk, QFMIQMConfig(backbone=plan.shape.trunk), plan.trunk)
+
+
+def reference_positions(records: Sequence[ImageRecord]) -> list[int]:
+    """Of each picture the position of its reference among them.
+
+    Raises:
+        DatasetError: One is not there.
+    """
+    places = {record.name: i for i, record in enumerate(records)}
+    found = []
+    for record in records:
+        if record.ref not in places:
+            raise DatasetError(
+                f"{one_line(record.path)}: its reference is not among the pictures",
+                hint="iqa data synth makes such a folder, with a copy of each photograph",
+            )
+        found.append(places[record.ref])
+    return found
+
+
+def ridge_crops(
+    records: Sequence[ImageRecord], policy: SizePolicy, number: int, seed: int
+) -> Iterator[tuple[int, Crop]]:
+    """Crops of pictures as scoring sees them: the one that counts most, and others drawn by chance.
+
+    Args:
+        records: Pictures.
+        policy: The size policy.
+        number: Of a picture; it may have fewer.
+        seed: Of the draw.
+
+    Returns:
+        Position of the picture, and the crop.
+
+    Raises:
+        ImageError: A picture cannot be read.
+    """
+    for i, record in enumerate(records):
+        try:
+            with open_photo(record.path) as photo:
+                crops = [c for c in iter_crops(photo, policy, quick=True) if c.background == 0]
+        except ImageError as error:
+            raise ImageError(f"{one_line(record.path)}: {error.message}", hint=error.hint) from None
+        first = max(range(len(crops)), key=lambda j: crops[j].weight)
+        others = [crop for j, crop in enumerate(crops) if j != first]
+        drawn = np.random.default_rng((seed, i)).permutation(len(others))[: number - 1]
+        for crop in (crops[first], *(others[j] for j in drawn)):
+            yield i, crop
+
+
+def look_at(
+    network: Any,
+    crops: Iterator[tuple[int, Crop]],
+    pictures: int,
+    precision: torch.dtype,
+    log: Callable[[str], None],
+    progress: Told | None,
+) -> tuple[Tensor, Tensor]:
+    """What the ridge reads of crops [n, F], and of which picture each is [n]."""
+    log(f"looking at {count(pictures, 'picture')}")
+    device = next(network.parameters()).device
+    found: list[Tensor] = []
+    of: list[int] = []
+    waiting: list[np.ndarray] = []
+
+    def flush() -> None:
+        rgb = to_tensor(np.stack(waiting)).to(device, memory_format=torch.channels_last)
+        with torch.inference_mode(), autocast(device, precision):
+            # Kept in half precision: a hundred thousand crops would be gigabytes.
+            found.append(network.ridge_features(rgb).half().cpu())
+        waiting.clear()
+
+    for i, crop in crops:
+        of.append(i)
+        waiting.append(crop.pixels)
+        if len(waiting) == _BATCH:
+            flush()
+            if progress is not None:
+                progress(i + 1, pictures)
+    if waiting:
+        flush()
+    return torch.cat(found).float(), torch.tensor(of)
+
+
+def looked_by_both(
+    network: Any, paths: Sequence[Path], policy: SizePolicy, progress: Told | None
+) -> list[tuple[Looked, Floats]]:
+    """What the network without its ridge says of the crops of pictures, and what the ridge says [n]."""
+    network.ridge.share = 0.0
+    ridge: list[Tensor] = []
+    hook = network.ridge.register_forward_hook(lambda module, given, said: ridge.append(said.double().cpu()))
+    try:
+        # As scoring computes it, on a GPU too: in float32.
+        with exact_arithmetic(next(network.parameters()).device):
+            looked = look(network, paths, policy, progress=progress)
+    finally:
+        hook.remove()
+    ends = np.cumsum([len(one.crops.raw) for one in looked])[:-1]
+    return list(zip(looked, np.split(torch.cat(ridge).numpy(), ends), strict=True))
+
+
+def blended(looked: Looked, ridge: Floats, share: float) -> Looked:
+    """A picture as the network with a share of the ridge sees it."""
+    raw = (1 - share) * looked.crops.raw + share * ridge
+    return replace(looked, crops=replace(looked.crops, raw=raw))
+
+
+def choose_share(
+    both: Sequence[tuple[Looked, Floats]], mos: Floats, policy: SizePolicy
+) -> tuple[float, dict[str, float]]:
+    """The smallest of `SHARES` within `SHARE_TOLERANCE` of the best by SRCC, and the SRCC of each, the glance
+    counting as the policy has it."""
+    found = {}
+    for share in SHARES:
+        looked = [blended(one, ridge, share).with_glance(policy.glance_weight) for one, ridge in both]
+        raw = np.array([pooled_raw(one) for one in looked])
+        found[f"{share:g}"] = round(agreement(raw, mos).srcc, 4)
+    least = max(found.values()) - SHARE_TOLERANCE
+    return next(share for share in SHARES if found[f"{share:g}"] >= least), found
