@@ -115,8 +115,13 @@ def fit_ridge(
 def _principal(standard: Tensor, components: int) -> Tensor:
     """[C, F]: the first principal axes of standardised features, each over the root of its deviation."""
     centred = standard - standard.mean(0)
-    values, vectors = torch.linalg.eigh((centred.T @ centred / len(centred)).double())
-    values, vectors = values.flip(0)[:components], vectors.flip(1)[:, :components]
+    if len(centred) < centred.shape[1]:
+        _, roots, rows = torch.linalg.svd(centred.double(), full_matrices=False)
+        values, vectors = roots.square() / len(centred), rows.T
+    else:
+        values, vectors = torch.linalg.eigh((centred.T @ centred / len(centred)).double())
+        values, vectors = values.flip(0), vectors.flip(1)
+    values, vectors = values[:components], vectors[:, :components]
     least = float(values[0]) * 1e-9  # of fewer pictures than components
     return (vectors / values.clamp(min=least) ** 0.25).T.float()
 
