@@ -168,7 +168,8 @@ def fit(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda i: 0.5 * (1 + math.cos(math.pi * i / steps))
     )
-    rng = np.random.default_rng(seed)
+    # Two sources, so that every arm has the same batches.
+    rng, drawn = np.random.default_rng(seed), np.random.default_rng((seed, 1))
     targets = (1 - arm.soft) * seen.opinions + arm.soft * soft
     counts = torch.tensor([arm.ss02 if record.subset == "ss02" else 1.0 for record in seen.records])
     pairs = ladder_pairs(synthetic.records) if synthetic is not None and arm.ladders else None
@@ -179,7 +180,7 @@ def fit(
         if step % a_pass == 0:
             order = rng.permutation(n)
         chosen = torch.from_numpy(order[step % a_pass * BATCH :][:BATCH])
-        way = arm.ways[rng.integers(len(arm.ways))]
+        way = arm.ways[drawn.integers(len(arm.ways))]
         scores = network(seen.tokens[way][chosen].float())
         each = torch.nn.functional.smooth_l1_loss(
             scores, targets[chosen], beta=network.config.smooth, reduction="none"
@@ -188,12 +189,12 @@ def fit(
         if arm.correlation:
             loss = loss + arm.correlation * correlation_loss(scores, targets[chosen])
         if synthetic is not None and pairs is not None:
-            some = pairs[rng.integers(len(pairs), size=SYNTHETIC // 2)]
+            some = pairs[drawn.integers(len(pairs), size=SYNTHETIC // 2)]
             said = network(synthetic.tokens["middle 288"][some.T.reshape(-1)].float())
             milder, stronger = said.split(SYNTHETIC // 2)
             loss = loss + ranking_loss(milder, stronger, torch.full_like(milder, MARGIN))
         if synthetic is not None and arm.pseudo:
-            some = rng.integers(len(synthetic.opinions), size=SYNTHETIC)
+            some = drawn.integers(len(synthetic.opinions), size=SYNTHETIC)
             said = scale(network(synthetic.tokens["middle 288"][some].float()))
             loss = loss + SYNTHETIC / BATCH * network.opinion_loss(said, synthetic.opinions[some])
         optimiser.zero_grad(set_to_none=True)

@@ -72,7 +72,7 @@ def refit(
     except ValueError as error:
         raise UsageError(one_line(str(error))) from None
 
-    from iqa_cli.training.changed import write_changed
+    from iqa_cli.training.changed import further_hashes, write_changed
     from iqa_cli.training.crops import check_pictures
     from iqa_cli.training.refit import refit as fit_again
 
@@ -91,7 +91,8 @@ def refit(
             threads=threads or 1,
             log=env.note,
         )
-    write = partial(write_changed, found.network, found.card, found.photographs, path, seen)
+        further = [] if target.path is None else further_hashes(found.photographs, seen)
+    write = partial(write_changed, found.network, found.card, further, path, seen)
     target.write(write, "refitted")
     fitted = found.fitted
     name = found.card.name if target.path in (None, path) else target.path.stem

@@ -23,10 +23,10 @@ from iqa_cli.cli.options import (
 )
 from iqa_cli.cli.weight_target import InPlace, WeightOutput, WeightTarget
 from iqa_cli.errors import UsageError
-from iqa_cli.text import count, one_line
+from iqa_cli.text import count, one_line, printable
 
 if TYPE_CHECKING:
-    from iqa_cli.datasets.record import ImageRecord
+    from iqa_cli.datasets.record import Database, ImageRecord
 
 _HELP = """\b
 Give a finished weight a kernel ridge on frozen features beside its network.
@@ -46,8 +46,9 @@ seen as scoring sees it. --synthetic adds a folder of iqa data synth: what the
 ridge itself says of a photograph, times the pseudo-MOS, is what its distorted
 copies should get; without it a ridge knows little of distortions that
 photographs do not have. The part calib chooses the share by SRCC and
-calibrates, as iqa calibrate does; where none is better than no ridge, nothing
-is written. A ridge that is there is replaced.
+calibrates, as iqa calibrate does; where none is better than no ridge by more
+than 0.001, nothing is written. A ridge that is there is replaced; a training
+that starts from such a weight (iqa train --start) leaves it behind.
 
 \b
 All these pictures count as met in training. What was measured with the old
@@ -78,7 +79,7 @@ def ridge(
         str | None,
         typer.Option(metavar="NAME", help="lite0, lite1 or lite2, for a network without frozen maps."),
     ] = None,
-    landmarks: Annotated[int, typer.Option(min=1, max=65536, help="Pictures that stand for all.")] = 2048,
+    landmarks: Annotated[int, typer.Option(min=1, max=16384, help="Crops that stand for all.")] = 2048,
     components: Annotated[int, typer.Option(min=1, max=384, help="Directions it is fitted in.")] = 48,
     share: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="Of the ridge in a score; else chosen.")
@@ -100,7 +101,6 @@ def ridge(
     from iqa_cli.networks.kernel_ridge import RidgeConfig
     from iqa_cli.training.devices import dtype_of
     from iqa_cli.training.efficientnet import PACKAGED, architecture_of
-    from iqa_cli.training.parts import choose_parts
     from iqa_cli.training.sources import read_databases
     from iqa_cli.weights import find_weights, read_card
 
@@ -108,12 +108,14 @@ def ridge(
     path = find_weights(weight)
     card = read_card(path)
     target = WeightTarget(path, output, in_place)
+    if share == 0:
+        raise UsageError("--share 0 leaves nothing of a ridge", hint="without --share it is chosen")
     if trunk is not None and trunk not in PACKAGED:
         raise UsageError(f"--trunk: one of {', '.join(PACKAGED)}, not {one_line(trunk)!r}")
     roots = {} if root is None else {dataset: root}
     (database,) = read_databases([dataset], roots, scale, [] if split_file is None else [split_file])
-    fit, choose = choose_parts(database, None, None, None, seed)
-    distorted = _synthetic(synthetic)
+    fit, choose = _parts(database)
+    distorted, notes = _synthetic(synthetic)
     database.check_pictures([*fit, *choose])
     shape = RidgeConfig(
         landmarks, components, 0.0 if share is None else share, architecture_of(trunk) if trunk else ""
@@ -122,7 +124,7 @@ def ridge(
 
     import torch
 
-    from iqa_cli.training.changed import write_changed
+    from iqa_cli.training.changed import further_hashes, write_changed
     from iqa_cli.training.ridge import Plan, add_ridge
 
     if threads is not None:
@@ -137,21 +139,27 @@ def ridge(
             choose,
             distorted,
             plan,
+            seen=seen,
+            notes=notes,
             command=command_line(context),
             device=device.value,
             log=progress.note,
             progress=partial(progress.update, "looking"),
         )
+        further = []
+        if target.path is not None and found.share > 0:
+            further = further_hashes(found.pictures, seen, partial(progress.update, "hashing"))
     for tried, srcc in found.shares.items():
         typer.echo(f"share {tried}  SRCC {srcc:.4f}")
     if found.share == 0:
-        env.note("no share of the ridge is better than none: nothing was written (--share S takes one)")
+        env.note("no share is better than none by more than 0.001: nothing was written (--share S takes one)")
         return
-    write = partial(write_changed, found.network, found.card, found.pictures, path, seen)
+    write = partial(write_changed, found.network, found.card, further, path, seen)
     target.write(write, "given a ridge")
+    name = found.card.name if target.path in (None, path) else target.path.stem
     where = f"{database.name}, part {one_line(choose[0].split or 'all')}"
     typer.echo(
-        f"{one_line(card.name)} on {where}: {count(len(choose), 'picture')}, share {found.share:g}, "
+        f"{one_line(name)} on {where}: {count(len(choose), 'picture')}, share {found.share:g}, "
         f"SRCC {found.settled.srcc:.4f}"
     )
     if card.results:
@@ -159,16 +167,32 @@ def ridge(
     target.tell(env)
 
 
-def _synthetic(folder: Path | None) -> tuple[ImageRecord, ...]:
-    """The part train of a synthetic database, or all of one without parts."""
+def _parts(database: Database) -> tuple[tuple[ImageRecord, ...], tuple[ImageRecord, ...]]:
+    """The pictures that are fitted, and those that choose and calibrate."""
+    parts = {record.split for record in database.records}
+    if not {"train", "calib"} <= parts:
+        raise UsageError(
+            f"{database.name} has no parts train and calib",
+            hint="--split-file FILE: iqa data split NAME --parts train=0.9,calib=0.1 makes one",
+        )
+    return database.part("train"), database.part("calib")
+
+
+def _synthetic(folder: Path | None) -> tuple[tuple[ImageRecord, ...], tuple[str, ...]]:
+    """The part train of a synthetic database, or all of one without parts; and who has labelled it."""
     if folder is None:
-        return ()
+        return (), ()
     from iqa_cli.datasets.registry import read_database
+    from iqa_cli.datasets.synth_folder import made_by
 
     database = read_database("csv", folder, (0.0, 1.0))
     records = database.part("train" if any(record.split for record in database.records) else "all")
     database.check_pictures(records)
-    return records
+    made = made_by(folder)
+    if made is None:
+        return records, ()
+    note = "csv: no person has rated these pictures; they and their opinions were made by"
+    return records, (f"{note} {printable(made)}",)
 
 
 ridge.__doc__ = _HELP

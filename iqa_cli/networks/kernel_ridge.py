@@ -14,8 +14,8 @@ it is.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from iqa_cli.networks.efficientnet_lite import LITES
 from iqa_cli.networks.numbers import NORMALISATIONS, in_float32, register_channels
+from iqa_cli.networks.registry import RIDGE
 from iqa_cli.networks.timm_backbone import Backbone
 
 #: Standardised features end here: a crop that is clipped all over is far outside of what was fitted.
@@ -174,7 +175,9 @@ class KernelRidge(nn.Module):
         """Values [N] of features [N, F], MOS on a 0 to 1 scale, not bounded."""
         with torch.no_grad(), in_float32(features):
             z = self.standard(features.float()) @ self.axes.T
-            return kernel(z, self.landmarks, self.width) @ self.values + self.offset
+            near = kernel(z, self.landmarks, self.width)
+            # The terms are large and of both signs: in float32 their sum would hang on the batch.
+            return (near.double() @ self.values.double()).float() + self.offset
 
     def blend(self, scores: Tensor, rgb: Tensor, maps: Sequence[Tensor] | None = None) -> Tensor:
         """A network's scores [N] and the ridge's of the same crops in their shares; arguments as of
@@ -186,3 +189,17 @@ def kernel(z: Tensor, landmarks: Tensor, width: Tensor | float) -> Tensor:
     """exp(-|z_i - c_j|^2 / w) for z [N, C] and c [M, C], [N, M]."""
     squares = z.square().sum(1, keepdim=True) + landmarks.square().sum(1) - 2 * z @ landmarks.T
     return torch.exp(-squares.clamp(min=0) / width)
+
+
+def without_ridge(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state of a network but for its ridge."""
+    return {name: value for name, value in state.items() if not name.startswith(f"{RIDGE}.")}
+
+
+def plain_fields(config: Any) -> dict[str, Any]:
+    """The fields of a network's config as plain values for a card, a ridge only where there is one: as cards
+    were before."""
+    values = asdict(config)
+    if values[RIDGE] is None:
+        del values[RIDGE]
+    return values

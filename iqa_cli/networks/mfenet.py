@@ -7,7 +7,7 @@ convolutions and high-frequency modules), AFF that brings in the distortion-awar
 in the high frequencies. Second-hand: the high-frequency module is built on octave convolution and drops its
 low half. Our choice: both fusions at all four stages, the frozen DAN and P = BN(1x1(D)), widths and order of
 the HFEN, the auxiliary objective, the form of the FFM, the head, normalisation inside the network, a timm
-network where no VAN with learnt weights can be had.
+network where no VAN with learnt weights can be had, a kernel ridge on D1 to D3 beside all of it.
 
     F_i = QEN stage,  P_i = BN(1x1(D_i)),  A_i = AFF(F_i, P_i),  G_i = FFM(A_i, H_i)          i = 1 .. 4
     score = head([pool G_1, pool G_2, pool G_3, pool G_4])
@@ -17,7 +17,7 @@ Licence of this file: that of the project.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 import torch
@@ -28,7 +28,7 @@ from iqa_cli.networks.dan import DAN_WIDTHS, FrozenDAN, Projection
 from iqa_cli.networks.distortion_head import DistortionHead
 from iqa_cli.networks.fusion import AFF, FFM, AddFusion, ConcatFusion
 from iqa_cli.networks.hfen import DROPPED, HFEN, highpass_target
-from iqa_cli.networks.kernel_ridge import KernelRidge, RidgeConfig
+from iqa_cli.networks.kernel_ridge import KernelRidge, RidgeConfig, plain_fields
 from iqa_cli.networks.numbers import IMAGENET_MEAN, IMAGENET_STD, in_float32, register_channels
 from iqa_cli.networks.ordinal_head import OrdinalHead
 from iqa_cli.networks.timm_qen import TimmQEN, check_pyramid
@@ -117,7 +117,7 @@ class MFENetConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a card; without what a network has not, as cards were before it was there."""
-        values = {**asdict(self), "distortions": list(self.distortions)}
+        values = {**plain_fields(self), "distortions": list(self.distortions)}
         del values["van" if self.backbone else "backbone"]
         if not self.backbone:
             del values["normalisation"]
@@ -125,9 +125,7 @@ class MFENetConfig:
             del values["distortions"], values["distortion_stages"]
         if not self.distortions or self.distortion_head == "nominal":
             del values["distortion_head"]
-        if self.ridge is None:
-            del values["ridge"]
-        else:
+        if self.ridge is not None:
             del values["ridge"]["trunk"]
         return values
 

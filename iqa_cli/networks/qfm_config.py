@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from iqa_cli.networks.kernel_ridge import RidgeConfig
+from iqa_cli.networks.kernel_ridge import RidgeConfig, plain_fields
 from iqa_cli.networks.timm_backbone import check_cut, layout_of
 
 #: field -> lowest and highest value
@@ -113,8 +113,8 @@ class QFMIQMConfig:
             object.__setattr__(self, name, float(value))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for a card; without a ridge that is not there, as cards were before."""
-        return {name: value for name, value in asdict(self).items() if name != "ridge" or value is not None}
+        """Plain values for a card."""
+        return plain_fields(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> QFMIQMConfig:

@@ -9,7 +9,8 @@ unlabelled pictures enlarge the training set. Second-hand: pairs come from a mem
 and the noisy feature enters the decoder. Our choice: everything of the encoder and decoder but their kind
 (`qfm_decoder.py`); similarity, tolerance and gate (`qfm_noise.py`); that the noise is added to the feature
 and to every token alike; SmoothL1 with its bend, and all weights; that only human opinions are matched, so
-that the three losses can be turned off one by one.
+that the three losses can be turned off one by one; a kernel ridge on a frozen trunk beside the network
+(`kernel_ridge.py`).
 
     f, tokens = encoder(picture),  score = dec(f, tokens)                          all there is at inference
     loss = SmoothL1(dec(f, tokens), y) + lambda SmoothL1(dec(f + noise, tokens + noise), y) + mu distillation
@@ -67,7 +68,8 @@ class QFMIQM(nn.Module):
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Scores [N] of RGB [N, 3, H, W] in 0 to 1."""
-        return self._blended(self.decoder(*self.encode(rgb)), rgb)
+        scores = self.decoder(*self.encode(rgb))
+        return scores if self.ridge is None else self.ridge.blend(scores, rgb)
 
     def ridge_features(self, rgb: Tensor) -> Tensor:
         """What the ridge reads of RGB [N, 3, H, W] in 0 to 1, [N, F].
@@ -97,7 +99,7 @@ class QFMIQM(nn.Module):
             partner, 0 where none has.
         """
         feature, tokens = self.encode(rgb)
-        scores = self._blended(self.decoder(feature, tokens), rgb)
+        scores = self.decoder(feature, tokens)
         loss = rgb.new_zeros(())
         if self.memory is None:
             return scores, loss
@@ -113,9 +115,6 @@ class QFMIQM(nn.Module):
         if self.training:
             self.memory.push(feature[known], mos[known])
         return scores, loss
-
-    def _blended(self, scores: Tensor, rgb: Tensor) -> Tensor:
-        return scores if self.ridge is None else self.ridge.blend(scores, rgb)
 
     def opinion_loss(self, scores: Tensor, mos: Tensor) -> Tensor:
         """Weighted SmoothL1 between scores [N] and MOS [N], both 0 to 1; training takes it instead of L1."""

@@ -33,6 +33,9 @@ NETWORKS: dict[str, NetworkEntry] = {
     "qfm-iqm": NetworkEntry("iqa_cli.networks.qfm_iqm", "QFMIQM", "QFMIQMConfig"),
 }
 
+#: The field of a config and the attribute of a network that hold what `iqa ridge` fits.
+RIDGE = "ridge"
+
 
 def config_class(name: str) -> Any:
     """The frozen config class of network `name`.

@@ -7,10 +7,11 @@ the names and shapes of its parameters. `iqa convert vcrnet` maps them to ours (
 Published: a restoration network, and a quality network that reads its decoder. Second-hand: EfficientNet-B0,
 its maps of 24, 40, 112 and 1280 channels reduced by three parallel branches at stride 2, the four maps of the
 decoder likewise at stride 8, pairs concatenated and pooled, two hidden layers of 512, PReLU, L1.
-Our choice, or not known: EfficientNet-Lite0 as another trunk, normalisation inside the network, the stride of
-the third branch in its first convolution, what the heads of `vcrnet_quality.py` and `vcrnet_restoration.py`
-name. Where we differ from the published code: no dropout at test, no choice of the best epoch on the test
-part, pictures keep their shape (the size policy is that of MFE-Net).
+Our choice, or not known: EfficientNet-Lite0 as another trunk, normalisation inside the network, a kernel
+ridge on a frozen trunk beside it (`kernel_ridge.py`), the stride of the third branch in its first
+convolution, what the heads of `vcrnet_quality.py` and `vcrnet_restoration.py` name. Where we differ from the
+published code: no dropout at test, no choice of the best epoch on the test part, pictures keep their shape
+(the size policy is that of MFE-Net).
 
     E_1 .. E_4 = trunk,  D_1 .. D_4 = decoder, finest first:  64 @ 1/1, 128 @ 1/2, 256 @ 1/4, 512 @ 1/8
     Q_i = [reduce_2(E_i), reduce_8(D_i)],  144 channels @ 1/8, 1/16, 1/32, 1/64
@@ -21,13 +22,13 @@ Licence of this file: that of the project.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import torch
 from torch import Tensor, nn
 
-from iqa_cli.networks.kernel_ridge import KernelRidge, RidgeConfig
+from iqa_cli.networks.kernel_ridge import KernelRidge, RidgeConfig, plain_fields
 from iqa_cli.networks.numbers import in_float32
 from iqa_cli.networks.vcrnet_quality import BRANCH_WIDTH, QualityHead, Reduction, Trunk
 from iqa_cli.networks.vcrnet_restoration import RestorationNet
@@ -78,8 +79,8 @@ class VCRNetConfig:
         object.__setattr__(self, "ridge", RidgeConfig.read(self.ridge, trunk=True))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for a card; without a ridge that is not there, as cards were before."""
-        return {name: value for name, value in asdict(self).items() if name != "ridge" or value is not None}
+        """Plain values for a card."""
+        return plain_fields(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> VCRNetConfig:

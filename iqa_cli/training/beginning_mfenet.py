@@ -28,8 +28,6 @@ class Starts(BackboneBeginning):
 
     def fields(self, run: RunOptions, net: Mapping[str, Any]) -> dict[str, Any]:
         fixed = {} if run.dan is None else network_fields(read_dan_recipe(Path(run.dan)))
-        if run.dan or run.resnet50:  # a ridge reads the branch that it was fitted on
-            fixed["ridge"] = None
         return {**net, **fixed, **fixed_fields(run, MFENetConfig.__dataclass_fields__)}
 
     def check(self, run: RunOptions, config: Any, net: dict[str, Any]) -> None:

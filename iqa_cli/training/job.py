@@ -9,7 +9,7 @@ from typing import Any
 from iqa_cli.errors import UsageError
 from iqa_cli.finding import find_weights
 from iqa_cli.images.policy import SizePolicy
-from iqa_cli.networks.registry import config_class
+from iqa_cli.networks.registry import RIDGE, config_class
 from iqa_cli.text import one_line, printable
 from iqa_cli.training.beginning import beginning
 from iqa_cli.training.config import LARGEST_SEED, TrainConfig
@@ -67,6 +67,8 @@ def configs_of(request: Request) -> tuple[TrainConfig, SizePolicy]:
     for key, option in (("network", "the network's name as argument"), ("network_config", "--net KEY=VALUE")):
         if key in request.settings:
             raise UsageError(f"--set {key}=... is not a setting of the training", hint=f"give {option}")
+    if RIDGE in request.fields:
+        raise UsageError("--net ridge=...: a ridge is fitted to a finished weight", hint="iqa ridge WEIGHT")
     known = config_class(request.network).__dataclass_fields__
     net = {key: value for key, value in request.preset_fields.items() if key in known}
     for start in request.run.start:
@@ -125,4 +127,6 @@ def _fields_on_card(start: str, network: str) -> dict[str, Any]:
         raise UsageError(
             f"--start: {printable(start)} is a {printable(card.network)}, not a {one_line(network)}"
         )
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in card.config.items()}
+    # A ridge is fitted beside what a finished network says: not that of the next one.
+    fields = {key: value for key, value in card.config.items() if key != RIDGE}
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}

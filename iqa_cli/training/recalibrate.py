@@ -22,6 +22,7 @@ from iqa_cli.text import count
 from iqa_cli.training.finish import code_version
 from iqa_cli.training.settle import (
     PERCENTILES_ARE,
+    RIDGE_USE,
     SETTLED,
     SETTLED_BEFORE,
     Settled,
@@ -98,12 +99,7 @@ def recalibrate(
         raise DatasetError(settled.remarks[0])
     remarks = list(settled.remarks)
     if hashes is not None and seen is not None:
-        met = sum(seen.met(photo) for photo in hashes)
-        if met and not _was_held_out(card, records):
-            remarks.append(
-                f"{met:,} of {count(len(records), 'picture')} that it was calibrated on were met in its "
-                "training: the interval is too narrow for other pictures"
-            )
+        remarks += met_remarks(card, records, hashes, seen)
         hashes = [photo for photo in hashes if not seen.met(photo)]
     made = calibrated_card(card, settled, database.name, part, records, command, interval_only)
     made = replace(made, notes=list(dict.fromkeys([*made.notes, *remarks])))
@@ -154,10 +150,31 @@ def with_seen(
     return replace(card, seen={**(card.seen or {}), "file": place.name, "pictures": number}), {place: content}
 
 
+def met_remarks(
+    card: Card, records: Sequence[ImageRecord], hashes: Sequence[PhotoHash], seen: Seen
+) -> list[str]:
+    """A sentence for the card where a weight is calibrated on pictures that it was fitted to.
+
+    Args:
+        card: From before.
+        records: The pictures.
+        hashes: Theirs.
+        seen: What the weight had met.
+    """
+    met = sum(seen.met(photo) for photo in hashes)
+    if not met or _was_held_out(card, records):
+        return []
+    return [
+        f"{met:,} of {count(len(records), 'picture')} that it was calibrated on were met in its training: "
+        "the interval is too narrow for other pictures"
+    ]
+
+
 def _was_held_out(card: Card, records: Sequence[ImageRecord]) -> bool:
     """Whether these are the pictures that chose the epoch, or calibrated before, and were not fitted."""
     entries = [entry for entry in card.training if entry.get("split_hash") == split_hash(records)]
-    return bool(entries) and not any(entry.get("part") == "fit" for entry in entries)
+    fitted = (entry.get("part") == "fit" or _use(entry).startswith(RIDGE_USE) for entry in entries)
+    return bool(entries) and not any(fitted)
 
 
 def calibrated_card(

@@ -24,19 +24,19 @@ from iqa_cli.networks.folding import fold_batchnorms
 from iqa_cli.networks.kernel_ridge import RidgeConfig
 from iqa_cli.networks.qfm_config import QFMIQMConfig
 from iqa_cli.scoring.device import choose_device, exact_arithmetic
+from iqa_cli.seen import Seen, hash_file
 from iqa_cli.text import count, one_line
 from iqa_cli.training.crops import to_tensor
 from iqa_cli.training.devices import autocast
 from iqa_cli.training.finish import code_version
-from iqa_cli.training.recalibrate import calibrated_card
+from iqa_cli.training.recalibrate import calibrated_card, met_remarks
 from iqa_cli.training.ridge_fit import Opinions, Synthetic, fit_ridge
-from iqa_cli.training.settle import Settled, settle
+from iqa_cli.training.settle import RIDGE_USE, Settled, settle
+from iqa_cli.training.shares import MIN_PICTURES
 from iqa_cli.training.starts_backbone import load_backbone
 from iqa_cli.training.validate import Looked, Told, look, pooled_raw
 from iqa_cli.weights import load_network
 
-#: What the pictures are for, in the words of a card.
-USE = "the kernel ridge"
 #: Shares tried, and the SRCC given away for a smaller one.
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 SHARE_TOLERANCE = 0.001
@@ -93,6 +93,8 @@ def add_ridge(
     synthetic: Sequence[ImageRecord],
     plan: Plan,
     *,
+    seen: Seen | None = None,
+    notes: Sequence[str] = (),
     command: str,
     device: str = "auto",
     log: Callable[[str], None],
@@ -107,6 +109,8 @@ def add_ridge(
         choose: Pictures that choose the share and calibrate; none of `fit`.
         synthetic: Pictures with a pseudo-MOS, each with its reference among them; or none.
         plan: How.
+        seen: Hashes of what the weight had met; None where that is not known.
+        notes: Sentences for the card on the synthetic pictures.
         command: For the card.
         device: Where to compute; see `iqa_cli.scoring.device.choose_device`.
         log: Takes a line now and then.
@@ -121,33 +125,43 @@ def add_ridge(
     """
     card, old = load_network(path)
     policy = card.policy()
+    if 2 * len(fit) < plan.shape.landmarks:
+        raise UsageError(
+            f"{count(len(fit), 'picture')} to fit, two crops each at most, are too few for "
+            f"{count(plan.shape.landmarks, 'landmark')}",
+            hint=f"--landmarks {max(1, len(fit) // 2)}",
+        )
+    if len(choose) < MIN_PICTURES:
+        raise DatasetError(
+            f"{count(len(choose), 'picture')} to choose and calibrate on; {MIN_PICTURES} would do"
+        )
     references = reference_positions(synthetic)
     network, point = with_ridge(old, plan, path)
     looking = fold_batchnorms(deepcopy(network)).to(choose_device(device))
     two = ridge_crops(fit, policy, 2, plan.seed)
-    seen, of = look_at(looking, two, len(fit), plan.precision, log, progress)
+    values, of = look_at(looking, two, len(fit), plan.precision, log, progress)
     targets = torch.tensor([record.mos for record in fit], dtype=torch.float32)[of]
     distorted = None
     if synthetic:
         one = ridge_crops(synthetic, policy, 1, plan.seed)
-        values = look_at(looking, one, len(synthetic), plan.precision, log, progress)[0]
+        copies = look_at(looking, one, len(synthetic), plan.precision, log, progress)[0]
         pseudo = torch.tensor([record.mos for record in synthetic], dtype=torch.float32)
-        distorted = Synthetic(values, torch.tensor(references), pseudo, plan.synthetic_weight)
+        distorted = Synthetic(copies, torch.tensor(references), pseudo, plan.synthetic_weight)
     log(f"fitting to {count(len(targets), 'crop')} of {count(len(fit), 'picture')}")
     try:
-        fit_ridge(network.ridge, Opinions(seen, targets), distorted, plan.seed, log)
+        fit_ridge(network.ridge, Opinions(values, targets), distorted, plan.seed, log)
     except ValueError as error:
         raise DatasetError(f"{database.name}: {error}") from None
-    del seen, distorted
+    del values, distorted
     looking.ridge.load_state_dict(network.ridge.fitted(), strict=False)
     mos = np.array([record.mos for record in choose])
     glanced = replace(policy, glance_weight=0.5)  # as `settle` looks
     both = looked_by_both(looking, [record.path for record in choose], glanced, progress)
     share, shares = plan.shape.share, dict[str, float]()
-    if plan.choose:
-        share, shares = choose_share(both, mos, policy)
-    looked = [blended(one, ridge, share) for one, ridge in both]
     try:
+        if plan.choose:
+            share, shares = choose_share(both, mos, policy)
+        looked = [blended(one, ridge, share) for one, ridge in both]
         settled = settle(looking, choose, policy, log, looked=looked)
     except ValueError as error:
         raise DatasetError(f"{database.name}: {error}") from None
@@ -158,7 +172,7 @@ def add_ridge(
         "part": fit[0].split or "all",
         "images": len(fit),
         "split_hash": split_hash(fit),
-        "use": USE,
+        "use": RIDGE_USE,
         "crops": len(targets),
         "seed": plan.seed,
         "command": command,
@@ -168,19 +182,23 @@ def add_ridge(
     entries = [entry]
     if synthetic:
         of_copies = {"dataset": "csv", "part": synthetic[0].split or "all", "images": len(synthetic)}
-        about = {"use": f"{USE}, by its own scores of the references times the pseudo-MOS"}
+        about = {"use": f"{RIDGE_USE}, by its own scores of the references times the pseudo-MOS"}
         weight = {"weight": plan.synthetic_weight}
         entries.append({**entry, **of_copies, "split_hash": split_hash(synthetic), **about, **weight})
         entries[-1]["crops"] = len(synthetic)
-    kept = [one for one in card.training if not str(one.get("use")).startswith(USE)]
-    points = [one for one in card.starting_points if one.get("branch") != USE]
+    kept = [one for one in card.training if not str(one.get("use")).startswith(RIDGE_USE)]
+    points = [one for one in card.starting_points if one.get("branch") != RIDGE_USE]
     card = replace(
         card,
         config=network.config.to_dict(),
         training=[*kept, *entries],
-        starting_points=[*points, *([] if point is None else [{**point, "branch": USE}])],
+        starting_points=[*points, *([] if point is None else [{**point, "branch": RIDGE_USE}])],
     )
     card = calibrated_card(card, settled, database.name, choose[0].split or "all", choose, command)
+    remarks = list(settled.remarks)
+    if seen is not None:
+        remarks += met_remarks(card, choose, [hash_file(record.path) for record in choose], seen)
+    card = replace(card, notes=list(dict.fromkeys([*card.notes, *notes, *remarks])))
     if shares:
         card.training[-1]["ridge_share_srcc"] = shares
     pictures = tuple(record.path for part in (fit, synthetic, choose) for record in part)
@@ -320,11 +338,16 @@ def choose_share(
     both: Sequence[tuple[Looked, Floats]], mos: Floats, policy: SizePolicy
 ) -> tuple[float, dict[str, float]]:
     """The smallest of `SHARES` within `SHARE_TOLERANCE` of the best by SRCC, and the SRCC of each, the glance
-    counting as the policy has it."""
+    counting as the policy has it.
+
+    Raises:
+        ValueError: There are fewer than three pictures, or all have one opinion or one output.
+    """
     found = {}
     for share in SHARES:
         looked = [blended(one, ridge, share).with_glance(policy.glance_weight) for one, ridge in both]
         raw = np.array([pooled_raw(one) for one in looked])
-        found[f"{share:g}"] = round(agreement(raw, mos).srcc, 4)
+        found[share] = agreement(raw, mos).srcc
     least = max(found.values()) - SHARE_TOLERANCE
-    return next(share for share in SHARES if found[f"{share:g}"] >= least), found
+    chosen = next(share for share in SHARES if found[share] >= least)
+    return chosen, {f"{share:g}": round(srcc, 4) for share, srcc in found.items()}

@@ -28,6 +28,8 @@ from iqa_cli.training.validate import Looked, Told, look, pooled_raw
 SETTLED = "share of the glance, calibration, interval"
 #: And in those of cards from when the share of the native crops was chosen too.
 SETTLED_BEFORE = "shares of the native crops and of the glance, calibration, interval"
+#: What is fitted by `iqa ridge`, in the words of a card.
+RIDGE_USE = "the kernel ridge"
 #: Behind the use of the pictures whose opinions `percentiles_of` was asked for.
 PERCENTILES_ARE = "percentiles are of these pictures' opinion scores"
 _PERCENTILES = (1, 2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 98, 99)

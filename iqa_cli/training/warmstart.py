@@ -14,6 +14,7 @@ from iqa_cli.card import Card
 from iqa_cli.errors import UsageError, WeightsError
 from iqa_cli.finding import find_weights
 from iqa_cli.networks.filling import unshipped_of
+from iqa_cli.networks.kernel_ridge import without_ridge
 from iqa_cli.seen import read_seen, seen_path
 from iqa_cli.text import one_line, printable
 from iqa_cli.training.starts import file_sha256
@@ -49,7 +50,7 @@ def load_warm_starts(
 
     Args:
         network: Of the same shape, but for the branches in `leave` and what its `adapted`, where it has
-            one, makes up for.
+            one, makes up for; a ridge that one of them has is left behind.
         names: Names or files of the weights; with none the network stays as it is. One that is named twice
             counts twice.
         leave: Beginnings of the names of tensors that are not taken over ("dan."), and may differ.
@@ -67,7 +68,7 @@ def load_warm_starts(
     def taken() -> Iterator[dict[str, Tensor]]:
         for path, times in Counter(paths).items():
             card, state = load_state(path)
-            fitting = _fitting(network, path, card, state, leave)
+            fitting = _fitting(network, path, card, without_ridge(state), leave)
             yield from [fitting] * times
             branch = "whole network" if not leave else f"all but {', '.join(p.strip('.') for p in leave)}"
             share = f", {times} of {len(paths)} in the mean" if len(paths) > 1 else ""

@@ -17,7 +17,7 @@ from scipy import stats
 from iqa_cli.errors import ExitCode
 from iqa_cli.images.distortions import distort
 from iqa_cli.networks.registry import build
-from iqa_cli.weights import read_card, verify_checksum
+from iqa_cli.weights import load_state, read_card, verify_checksum
 from tests.cli.conftest import Iqa, Result
 from tests.networks.test_filling import save
 
@@ -71,8 +71,8 @@ def _write(path: Path, columns: tuple[str, ...], rows: list[tuple[object, ...]])
 def ridge(iqa: Iqa, branched: Path, noisy: Path) -> Callable[..., Result]:
     """The command for these, with further options."""
 
-    def call(*options: object, weight: Path = branched) -> Result:
-        fixed = ("--data", "csv", "--root", noisy / "opinions", "--range", 1, 5)
+    def call(*options: object, weight: Path = branched, root: Path = noisy / "opinions") -> Result:
+        fixed = ("--data", "csv", "--root", root, "--range", 1, 5)
         return iqa("ridge", weight, *fixed, "--landmarks", 20, "--components", 4, "--threads", 1, *options)
 
     return call
@@ -113,6 +113,47 @@ def test_scores_follow_opinions_that_the_network_never_met(
     assert [entry["use"].startswith("the kernel ridge") for entry in card.training] == [True, False]
 
 
+def test_the_opinions_that_calibrate_are_not_fitted(
+    ridge: Callable[..., Result], noisy: Path, tmp_path: Path
+) -> None:
+    other = Path(shutil.copytree(noisy / "opinions", tmp_path / "other"))
+    with (other / "labels.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        if row["split"] == "calib":
+            row["mos"] = str(6 - int(row["mos"]))
+    _write(other / "labels.csv", tuple(rows[0]), [tuple(row.values()) for row in rows])
+    weights = []
+    for name, root in (("one", noisy / "opinions"), ("two", other)):
+        weights.append(tmp_path / f"{name}.safetensors")
+        result = ridge("--share", 0.3, "-o", weights[-1], root=root)
+        assert result.code == 0, result.err
+    one, two = (load_state(path)[1] for path in weights)
+    assert all(torch.equal(value, two[key]) for key, value in one.items())
+    assert read_card(weights[0]).training[-1]["srcc"] != read_card(weights[1]).training[-1]["srcc"]
+
+
+def test_a_training_goes_on_without_it(
+    iqa: Iqa, ridge: Callable[..., Result], noisy: Path, tmp_path: Path
+) -> None:
+    start = tmp_path / "start.safetensors"
+    assert ridge("--share", 0.3, "-o", start).code == 0
+    options = ("--data", "csv", "--root", noisy / "opinions", "--range", 1, 5, "--start", start)
+    small = ("--set", "epochs=0", "--set", "size=64", "--threads", 1, "-o", tmp_path / "run")
+    refused = iqa("train", "mfenet", *options, *small, "--net", "ridge=1")
+    assert refused.code == ExitCode.USAGE
+    assert "fitted to a finished weight" in refused.err
+    result = iqa("train", "mfenet", *options, *small)
+    assert result.code == 0, result.err
+    card, state = load_state(tmp_path / "run" / "mfenet.safetensors")
+    assert "ridge" not in card.config
+    assert not any(key.startswith("ridge.") for key in state)
+    before = load_state(start)[1]
+    kept = {key: value for key, value in state.items() if key.startswith("dan.") and value.ndim == 4}
+    assert kept
+    assert all(torch.equal(value, before[key].half().to(value.dtype)) for key, value in kept.items())
+
+
 def test_without_a_target_nothing_is_written(ridge: Callable[..., Result], branched: Path) -> None:
     there = sorted(branched.parent.iterdir())
     result = ridge()
@@ -130,13 +171,14 @@ def test_what_cannot_be_done_is_one_line(
     _write(alone / "labels.csv", ("image", "mos", "ref"), [("a.png", 0.5, "b.png")])
     target = tmp_path / "x.safetensors"
     for given, of, message in (
-        (("--landmarks", 5000), branched, "too few for 5000 landmarks"),
+        (("--landmarks", 5000), branched, "too few for 5,000 landmarks"),
         (("--trunk", "lite9"), branched, "--trunk: one of lite0"),
         (("--trunk", "lite0"), branched, "has no trunk"),
         ((), weight, "dan=none"),
         (("--synthetic", alone), branched, "its reference is not among the pictures"),
         (("--synthetic", tmp_path / "none"), branched, "none"),
         (("--share", 2), branched, "share"),
+        (("--share", 0), branched, "leaves nothing of a ridge"),
     ):
         result = ridge(*given, "-o", target, weight=of)
         assert result.code in (ExitCode.USAGE, ExitCode.NOT_AVAILABLE), (given, result.err)
