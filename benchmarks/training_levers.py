@@ -117,6 +117,7 @@ def see(network: QFMIQM, records: Sequence[ImageRecord], ways: Sequence[str]) ->
         pictures = [decode(record.path) for record in records[first : first + 16]]
         for way in ways:
             rgb = to_tensor(np.stack([cut(picture, way) for picture in pictures]))
+            rgb = rgb.contiguous(memory_format=torch.channels_last)
             tokens = network.encoder.backbone((rgb - network.mean) / network.std)[1][0]
             found[way].append(tokens.half())
     opinions = torch.tensor([record.mos for record in records], dtype=torch.float32)
@@ -240,7 +241,7 @@ def main() -> None:
     began = time.monotonic()
     whole = QFMIQM(QFMIQMConfig(backbone="tf_efficientnet_lite0"))
     load_backbone(whole.encoder.backbone, whole.config, "lite0")
-    whole.eval()
+    whole.eval().to(memory_format=torch.channels_last)
     database = read_database("biq2021", given.root)
     fitted = list(database.part("train"))
     fitted = [fitted[i] for i in np.random.default_rng(0).permutation(len(fitted))[: given.first]]

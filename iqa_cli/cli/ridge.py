@@ -53,8 +53,8 @@ that starts from such a weight (iqa train --start) leaves it behind.
 \b
 All these pictures count as met in training. What was measured with the old
 scores is left out of the card; iqa eval --record measures again. Without -o
-and --in-place nothing is written. For 7,000 pictures and 5,000 synthetic ones
-reckon with half an hour on two cores.
+and --in-place nothing is written. Of 7,000 pictures and 5,000 synthetic ones
+an MFE-Net took 38 minutes of one core with --precision bf16, a QFM-IQM 11.
 
 \b
 Exit codes: 0 done, 2 wrong usage, 3 a picture cannot be read,

@@ -185,6 +185,26 @@ class KernelRidge(nn.Module):
         return (1 - self.share) * scores + self.share * self(self.features(rgb, maps))
 
 
+class WithRidge(nn.Module):
+    """A network that may have a ridge beside it: `ridge`, or None."""
+
+    ridge: KernelRidge | None
+
+    def ridge_features(self, rgb: Tensor) -> Tensor:
+        """What the ridge reads of RGB [N, 3, H, W] in 0 to 1, [N, F].
+
+        Raises:
+            ValueError: The network has no ridge.
+        """
+        if self.ridge is None:
+            raise ValueError("this network has no ridge")
+        return self.ridge.features(rgb, self.ridge_maps(rgb))
+
+    def ridge_maps(self, rgb: Tensor) -> Sequence[Tensor] | None:
+        """Frozen maps of the network that its ridge reads; None where that has a trunk."""
+        return None
+
+
 def kernel(z: Tensor, landmarks: Tensor, width: Tensor | float) -> Tensor:
     """exp(-|z_i - c_j|^2 / w) for z [N, C] and c [M, C], [N, M]."""
     squares = z.square().sum(1, keepdim=True) + landmarks.square().sum(1) - 2 * z @ landmarks.T

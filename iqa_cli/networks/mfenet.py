@@ -28,7 +28,7 @@ from iqa_cli.networks.dan import DAN_WIDTHS, FrozenDAN, Projection
 from iqa_cli.networks.distortion_head import DistortionHead
 from iqa_cli.networks.fusion import AFF, FFM, AddFusion, ConcatFusion
 from iqa_cli.networks.hfen import DROPPED, HFEN, highpass_target
-from iqa_cli.networks.kernel_ridge import KernelRidge, RidgeConfig, plain_fields
+from iqa_cli.networks.kernel_ridge import KernelRidge, RidgeConfig, WithRidge, plain_fields
 from iqa_cli.networks.numbers import IMAGENET_MEAN, IMAGENET_STD, in_float32, register_channels
 from iqa_cli.networks.ordinal_head import OrdinalHead
 from iqa_cli.networks.timm_qen import TimmQEN, check_pyramid
@@ -156,7 +156,7 @@ class Head(nn.Sequential):
         )
 
 
-class MFENet(nn.Module):
+class MFENet(WithRidge):
     """The fused network. Input RGB [N, 3, H, W] in 0 to 1, any H, W from 64 up; output [N], MOS on a 0 to 1
     scale.
 
@@ -173,7 +173,7 @@ class MFENet(nn.Module):
         widths = cast("tuple[int, int, int, int]", self.qen.widths)
         self.dan: FrozenDAN | None = None
         self.hfen: HFEN | None = None
-        self.ridge: KernelRidge | None = None
+        self.ridge = None
         if config.ridge is not None:
             self.ridge = KernelRidge(config.ridge, DAN_WIDTHS[:RIDGE_MAPS])
         if config.dan != "none":
@@ -243,15 +243,9 @@ class MFENet(nn.Module):
         types, levels = self.dan.head(dan, rgb)
         return self._score(rgb, self._fused(x, dan)[0], dan), types, levels
 
-    def ridge_features(self, rgb: Tensor) -> Tensor:
-        """What the ridge reads of RGB [N, 3, H, W] in 0 to 1, [N, F].
-
-        Raises:
-            ValueError: The network has no ridge.
-        """
-        if self.ridge is None:
-            raise ValueError("this network has no ridge")
-        return self.ridge.features(rgb, self._distortions(rgb)[1][:RIDGE_MAPS])
+    def ridge_maps(self, rgb: Tensor) -> list[Tensor]:
+        """D1 to D3 of RGB [N, 3, H, W] in 0 to 1."""
+        return self._distortions(rgb)[1][:RIDGE_MAPS]
 
     def _distortions(self, rgb: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Normalised RGB and D1 to D4, none where there is no such branch."""

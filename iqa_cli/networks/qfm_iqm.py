@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from iqa_cli.networks.kernel_ridge import KernelRidge
+from iqa_cli.networks.kernel_ridge import KernelRidge, WithRidge
 from iqa_cli.networks.numbers import NORMALISATIONS, register_channels
 from iqa_cli.networks.qfm_config import PAPER, QFMIQMConfig
 from iqa_cli.networks.qfm_decoder import Encoder, QualityDecoder
@@ -34,7 +34,7 @@ from iqa_cli.networks.timm_backbone import Backbone
 __all__ = ["PAPER", "QFMIQM", "QFMIQMConfig"]
 
 
-class QFMIQM(nn.Module):
+class QFMIQM(WithRidge):
     """The network. Input RGB [N, 3, H, W] in 0 to 1, any H, W from 64 up; output [N], MOS on a 0 to 1 scale.
 
     The output is not bounded; higher is better.
@@ -70,16 +70,6 @@ class QFMIQM(nn.Module):
         """Scores [N] of RGB [N, 3, H, W] in 0 to 1."""
         scores = self.decoder(*self.encode(rgb))
         return scores if self.ridge is None else self.ridge.blend(scores, rgb)
-
-    def ridge_features(self, rgb: Tensor) -> Tensor:
-        """What the ridge reads of RGB [N, 3, H, W] in 0 to 1, [N, F].
-
-        Raises:
-            ValueError: The network has no ridge.
-        """
-        if self.ridge is None:
-            raise ValueError("this network has no ridge")
-        return self.ridge.features(rgb)
 
     def forward_with_auxiliary(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
         """Scores [N] and 0: without opinions there is no partner, and no auxiliary loss."""

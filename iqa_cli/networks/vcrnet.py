@@ -28,7 +28,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import torch
 from torch import Tensor, nn
 
-from iqa_cli.networks.kernel_ridge import KernelRidge, RidgeConfig, plain_fields
+from iqa_cli.networks.kernel_ridge import KernelRidge, RidgeConfig, WithRidge, plain_fields
 from iqa_cli.networks.numbers import in_float32
 from iqa_cli.networks.vcrnet_quality import BRANCH_WIDTH, QualityHead, Reduction, Trunk
 from iqa_cli.networks.vcrnet_restoration import RestorationNet
@@ -91,7 +91,7 @@ class VCRNetConfig:
         return cls(**values)
 
 
-class VCRNet(nn.Module):
+class VCRNet(WithRidge):
     """Restoration and quality network. Input RGB [N, 3, H, W] in 0 to 1, any H, W from 64 up; output [N],
     MOS on a 0 to 1 scale, not bounded; higher is better."""
 
@@ -126,16 +126,6 @@ class VCRNet(nn.Module):
         with in_float32(maps[0]):
             scores: Tensor = self.head(torch.cat([q.float().mean((2, 3)) for q in maps], 1)).squeeze(1)
         return scores if self.ridge is None else self.ridge.blend(scores, rgb)
-
-    def ridge_features(self, rgb: Tensor) -> Tensor:
-        """What the ridge reads of RGB [N, 3, H, W] in 0 to 1, [N, F].
-
-        Raises:
-            ValueError: The network has no ridge.
-        """
-        if self.ridge is None:
-            raise ValueError("this network has no ridge")
-        return self.ridge.features(rgb)
 
     def forward_with_auxiliary(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
         """Scores [N] and 0: the network has no auxiliary task."""

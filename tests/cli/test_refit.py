@@ -8,25 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
 from iqa_cli.errors import ExitCode
-from iqa_cli.networks.registry import build
 from iqa_cli.seen import hash_file, read_seen, seen_path, write_seen
 from iqa_cli.weights import load_network, read_card, save_weights, shipped_state, verify_checksum
 from tests.cli.conftest import Iqa
-from tests.networks.test_filling import save
+from tests.networks.test_filling import make_branched
 from tests.training.tinydan import make_pristine
 
 
 @pytest.fixture(scope="module")
 def branched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A weight with a distortion branch, never trained, that names nothing."""
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        config = {"van": "tiny", "hfen": "none", "ffm": False, "head_width": 8}
-        network = build("mfenet", config).eval()
-    return save(tmp_path_factory.mktemp("branched"), "mfenet", network)
+    return make_branched(tmp_path_factory.mktemp("branched"))
 
 
 @pytest.fixture(scope="module")

@@ -19,19 +19,14 @@ from iqa_cli.images.distortions import distort
 from iqa_cli.networks.registry import build
 from iqa_cli.weights import load_state, read_card, verify_checksum
 from tests.cli.conftest import Iqa, Result
-from tests.networks.test_filling import SMALL, save
+from tests.networks.test_filling import SMALL, make_branched, save
 
 LEVELS, PLACES, SIDE = 4, 2, 96
 
 
 @pytest.fixture(scope="module")
 def branched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A weight with a distortion branch, never trained."""
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        config = {"van": "tiny", "hfen": "none", "ffm": False, "head_width": 8}
-        network = build("mfenet", config).eval()
-    return save(tmp_path_factory.mktemp("ridge"), "mfenet", network)
+    return make_branched(tmp_path_factory.mktemp("ridge"))
 
 
 @pytest.fixture(scope="module")

@@ -40,6 +40,14 @@ def save(folder: Path, name: str, network: torch.nn.Module) -> Path:
     return path
 
 
+def make_branched(folder: Path) -> Path:
+    """A weight of an MFE-Net with a distortion branch, never trained, that names nothing."""
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        config = {"van": "tiny", "hfen": "none", "ffm": False, "head_width": 8}
+        return save(folder, "mfenet", build("mfenet", config).eval())
+
+
 @pytest.mark.parametrize("name", SMALL)
 def test_a_loaded_network_is_complete_and_the_same(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
