@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -11,36 +11,31 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from iqa_cli.card import Card
 from iqa_cli.datasets.record import Database, ImageRecord, split_hash
-from iqa_cli.errors import DatasetError, ImageError, UsageError
+from iqa_cli.errors import DatasetError, UsageError
 from iqa_cli.evaluation.correlation import Floats, agreement
-from iqa_cli.images.crops import Crop, iter_crops
-from iqa_cli.images.decode import open_photo
 from iqa_cli.images.policy import SizePolicy
 from iqa_cli.networks.folding import fold_batchnorms
 from iqa_cli.networks.kernel_ridge import RidgeConfig
 from iqa_cli.networks.qfm_config import QFMIQMConfig
-from iqa_cli.scoring.device import choose_device, exact_arithmetic
+from iqa_cli.scoring.device import choose_device
 from iqa_cli.seen import Seen, hash_file
 from iqa_cli.text import count, one_line
-from iqa_cli.training.crops import to_tensor
-from iqa_cli.training.devices import autocast
 from iqa_cli.training.finish import code_version
 from iqa_cli.training.recalibrate import calibrated_card, met_remarks
 from iqa_cli.training.ridge_fit import Opinions, Synthetic, fit_ridge
+from iqa_cli.training.ridge_look import blended, look_at, looked_by_both, ridge_crops
 from iqa_cli.training.settle import RIDGE_USE, Settled, settle
 from iqa_cli.training.shares import MIN_PICTURES
 from iqa_cli.training.starts_backbone import load_backbone
-from iqa_cli.training.validate import Looked, Told, look, pooled_raw
+from iqa_cli.training.validate import Looked, Told, pooled_raw
 from iqa_cli.weights import load_network
 
 #: Shares tried, and the SRCC given away for a smaller one.
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 SHARE_TOLERANCE = 0.001
-_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -167,33 +162,7 @@ def add_ridge(
         raise DatasetError(f"{database.name}: {error}") from None
     network.ridge.share = share
     network.config = replace(network.config, ridge=replace(plan.shape, share=share))
-    entry = {
-        "dataset": database.name,
-        "part": fit[0].split or "all",
-        "images": len(fit),
-        "split_hash": split_hash(fit),
-        "use": RIDGE_USE,
-        "crops": len(targets),
-        "seed": plan.seed,
-        "command": command,
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "code_version": code_version(),
-    }
-    entries = [entry]
-    if synthetic:
-        of_copies = {"dataset": "csv", "part": synthetic[0].split or "all", "images": len(synthetic)}
-        about = {"use": f"{RIDGE_USE}, by its own scores of the references times the pseudo-MOS"}
-        weight = {"weight": plan.synthetic_weight}
-        entries.append({**entry, **of_copies, "split_hash": split_hash(synthetic), **about, **weight})
-        entries[-1]["crops"] = len(synthetic)
-    kept = [one for one in card.training if not str(one.get("use")).startswith(RIDGE_USE)]
-    points = [one for one in card.starting_points if one.get("branch") != RIDGE_USE]
-    card = replace(
-        card,
-        config=network.config.to_dict(),
-        training=[*kept, *entries],
-        starting_points=[*points, *([] if point is None else [{**point, "branch": RIDGE_USE}])],
-    )
+    card = _with_entries(card, network, database.name, fit, synthetic, len(targets), plan, point, command)
     card = calibrated_card(card, settled, database.name, choose[0].split or "all", choose, command)
     remarks = list(settled.remarks)
     if seen is not None:
@@ -203,6 +172,52 @@ def add_ridge(
         card.training[-1]["ridge_share_srcc"] = shares
     pictures = tuple(record.path for part in (fit, synthetic, choose) for record in part)
     return Ridged(network, card, settled, share, shares, pictures)
+
+
+def _with_entries(
+    card: Card,
+    network: Any,
+    database: str,
+    fit: Sequence[ImageRecord],
+    synthetic: Sequence[ImageRecord],
+    crops: int,
+    plan: Plan,
+    point: dict[str, Any] | None,
+    command: str,
+) -> Card:
+    """The card with the network's config, what its ridge was fitted to, and the start of its trunk."""
+    entry: dict[str, Any] = {
+        "dataset": database,
+        "part": fit[0].split or "all",
+        "images": len(fit),
+        "split_hash": split_hash(fit),
+        "use": RIDGE_USE,
+        "crops": crops,
+        "seed": plan.seed,
+        "command": command,
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "code_version": code_version(),
+    }
+    entries = [entry]
+    if synthetic:
+        copies = {
+            "dataset": "csv",
+            "part": synthetic[0].split or "all",
+            "images": len(synthetic),
+            "split_hash": split_hash(synthetic),
+            "use": f"{RIDGE_USE}, by its own scores of the references times the pseudo-MOS",
+            "crops": len(synthetic),
+            "weight": plan.synthetic_weight,
+        }
+        entries.append(entry | copies)
+    kept = [one for one in card.training if not str(one.get("use")).startswith(RIDGE_USE)]
+    points = [one for one in card.starting_points if one.get("branch") != RIDGE_USE]
+    return replace(
+        card,
+        config=network.config.to_dict(),
+        training=[*kept, *entries],
+        starting_points=[*points, *([] if point is None else [{**point, "branch": RIDGE_USE}])],
+    )
 
 
 def with_ridge(network: Any, plan: Plan, path: Path) -> tuple[Any, dict[str, Any] | None]:
@@ -245,93 +260,6 @@ def reference_positions(records: Sequence[ImageRecord]) -> list[int]:
             )
         found.append(places[record.ref])
     return found
-
-
-def ridge_crops(
-    records: Sequence[ImageRecord], policy: SizePolicy, number: int, seed: int
-) -> Iterator[tuple[int, Crop]]:
-    """Crops of pictures as scoring sees them: the one that counts most, and others drawn by chance.
-
-    Args:
-        records: Pictures.
-        policy: The size policy.
-        number: Of a picture; it may have fewer.
-        seed: Of the draw.
-
-    Returns:
-        Position of the picture, and the crop.
-
-    Raises:
-        ImageError: A picture cannot be read.
-    """
-    for i, record in enumerate(records):
-        try:
-            with open_photo(record.path) as photo:
-                crops = [c for c in iter_crops(photo, policy, quick=True) if c.background == 0]
-        except ImageError as error:
-            raise ImageError(f"{one_line(record.path)}: {error.message}", hint=error.hint) from None
-        first = max(range(len(crops)), key=lambda j: crops[j].weight)
-        others = [crop for j, crop in enumerate(crops) if j != first]
-        drawn = np.random.default_rng((seed, i)).permutation(len(others))[: number - 1]
-        for crop in (crops[first], *(others[j] for j in drawn)):
-            yield i, crop
-
-
-def look_at(
-    network: Any,
-    crops: Iterator[tuple[int, Crop]],
-    pictures: int,
-    precision: torch.dtype,
-    log: Callable[[str], None],
-    progress: Told | None,
-) -> tuple[Tensor, Tensor]:
-    """What the ridge reads of crops [n, F], and of which picture each is [n]."""
-    log(f"looking at {count(pictures, 'picture')}")
-    device = next(network.parameters()).device
-    found: list[Tensor] = []
-    of: list[int] = []
-    waiting: list[np.ndarray] = []
-
-    def flush() -> None:
-        rgb = to_tensor(np.stack(waiting)).to(device, memory_format=torch.channels_last)
-        with torch.inference_mode(), autocast(device, precision):
-            # Kept in half precision: a hundred thousand crops would be gigabytes.
-            found.append(network.ridge_features(rgb).half().cpu())
-        waiting.clear()
-
-    for i, crop in crops:
-        of.append(i)
-        waiting.append(crop.pixels)
-        if len(waiting) == _BATCH:
-            flush()
-            if progress is not None:
-                progress(i + 1, pictures)
-    if waiting:
-        flush()
-    return torch.cat(found).float(), torch.tensor(of)
-
-
-def looked_by_both(
-    network: Any, paths: Sequence[Path], policy: SizePolicy, progress: Told | None
-) -> list[tuple[Looked, Floats]]:
-    """What the network without its ridge says of the crops of pictures, and what the ridge says [n]."""
-    network.ridge.share = 0.0
-    ridge: list[Tensor] = []
-    hook = network.ridge.register_forward_hook(lambda module, given, said: ridge.append(said.double().cpu()))
-    try:
-        # As scoring computes it, on a GPU too: in float32.
-        with exact_arithmetic(next(network.parameters()).device):
-            looked = look(network, paths, policy, progress=progress)
-    finally:
-        hook.remove()
-    ends = np.cumsum([len(one.crops.raw) for one in looked])[:-1]
-    return list(zip(looked, np.split(torch.cat(ridge).numpy(), ends), strict=True))
-
-
-def blended(looked: Looked, ridge: Floats, share: float) -> Looked:
-    """A picture as the network with a share of the ridge sees it."""
-    raw = (1 - share) * looked.crops.raw + share * ridge
-    return replace(looked, crops=replace(looked.crops, raw=raw))
 
 
 def choose_share(
