@@ -95,9 +95,9 @@ def refit(
     write = partial(write_changed, found.network, found.card, further, path, seen)
     target.write(write, "refitted")
     fitted = found.fitted
-    name = found.card.name if target.path in (None, path) else target.path.stem
     right, off = f"{fitted.type_accuracy:.3f}", f"{fitted.levels_off:.2f}"
-    typer.echo(f"{one_line(name)}: type right in {right} of the distorted crops held out, level {off} off")
+    name = target.name_of(found.card)
+    typer.echo(f"{name}: type right in {right} of the distorted crops held out, level {off} off")
     target.tell(env)
 
 

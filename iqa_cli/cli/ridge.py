@@ -147,8 +147,9 @@ def ridge(
             progress=partial(progress.update, "looking"),
         )
         further = []
-        if target.path is not None and found.share > 0:
+        if target.path is not None and found.share > 0 and seen is not None:
             further = further_hashes(found.pictures, seen, partial(progress.update, "hashing"))
+            further += [photo for photo in found.hashes if not seen.met(photo)]
     for tried, srcc in found.shares.items():
         typer.echo(f"share {tried}  SRCC {srcc:.4f}")
     if found.share == 0:
@@ -156,10 +157,9 @@ def ridge(
         return
     write = partial(write_changed, found.network, found.card, further, path, seen)
     target.write(write, "given a ridge")
-    name = found.card.name if target.path in (None, path) else target.path.stem
     where = f"{database.name}, part {one_line(choose[0].split or 'all')}"
     typer.echo(
-        f"{one_line(name)} on {where}: {count(len(choose), 'picture')}, share {found.share:g}, "
+        f"{target.name_of(found.card)} on {where}: {count(len(choose), 'picture')}, share {found.share:g}, "
         f"SRCC {found.settled.srcc:.4f}"
     )
     if card.results:

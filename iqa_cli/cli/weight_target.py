@@ -14,6 +14,7 @@ from iqa_cli.errors import UsageError, WeightsError
 from iqa_cli.text import one_line
 
 if TYPE_CHECKING:
+    from iqa_cli.card import Card
     from iqa_cli.recard import Place
 
 WeightOutput = Annotated[
@@ -65,6 +66,10 @@ class WeightTarget:
         if self.path is not None:
             with deferred_interrupt():
                 write(self.path)
+
+    def name_of(self, card: Card) -> str:
+        """What the changed weight is called, for a reader: a new file as it is."""
+        return one_line(card.name if self.path in (None, self._old) else self.path.stem)
 
     def tell(self, env: Environment) -> None:
         """Say where it went."""

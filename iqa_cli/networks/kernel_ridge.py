@@ -7,8 +7,8 @@ reads from features that never met one are wrong in different places (docs/exper
     r(v) = o + sum_j a_j exp(-|z - c_j|^2 / w)                     score = (1 - share) network + share r
 
 The landmarks c_j stand for the pictures that it was fitted to (Nystroem: Williams and Seeger, NIPS 2000), so
-that neither file nor time grows with them. `iqa_cli.training.ridge_fit` fits it, and training leaves it as
-it is.
+that neither file nor time grows with them. `iqa_cli.training.ridge_fit` fits it; a training that starts from
+such a weight leaves it behind.
 """
 
 from __future__ import annotations
@@ -22,12 +22,10 @@ import torch
 from torch import Tensor, nn
 
 from iqa_cli.networks.efficientnet_lite import LITES
-from iqa_cli.networks.numbers import NORMALISATIONS, in_float32, register_channels
+from iqa_cli.networks.numbers import CUT_OFF, NORMALISATIONS, in_float32, register_channels
 from iqa_cli.networks.registry import RIDGE
 from iqa_cli.networks.timm_backbone import Backbone
 
-#: Standardised features end here: a crop that is clipped all over is far outside of what was fitted.
-CUT_OFF = 6.0
 #: Maps that are read of a trunk, one a stride.
 _TRUNK_LEVELS = 5
 

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 #: Channel means and deviations of ImageNet; applied inside the networks.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+#: Standardised features of a crop end here: one that is clipped all over is far outside of what was fitted.
+CUT_OFF = 6.0
 #: Channel means and deviations that the weights of timm's networks expect.
 NORMALISATIONS = {
     "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),

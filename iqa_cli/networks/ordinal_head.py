@@ -10,13 +10,11 @@ from torch import Tensor, nn
 
 from iqa_cli.networks.dan import DAN_WIDTHS
 from iqa_cli.networks.distortion_head import HEAD_LEVELS, pool_stages
-from iqa_cli.networks.numbers import in_float32
+from iqa_cli.networks.numbers import CUT_OFF, in_float32
 from iqa_cli.networks.picture_stats import STATISTICS, picture_statistics
 
 #: How many numbers `seen_of` gives.
 SEEN = sum(DAN_WIDTHS) + STATISTICS
-#: Standardised features end here: a crop that is clipped all over is far outside of what was fitted.
-CUT_OFF = 6.0
 
 
 def seen_of(maps: Sequence[Tensor], rgb: Tensor) -> Tensor:

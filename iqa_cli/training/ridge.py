@@ -18,16 +18,16 @@ from iqa_cli.errors import DatasetError, UsageError
 from iqa_cli.evaluation.correlation import Floats, agreement
 from iqa_cli.images.policy import SizePolicy
 from iqa_cli.networks.folding import fold_batchnorms
-from iqa_cli.networks.kernel_ridge import RidgeConfig
+from iqa_cli.networks.kernel_ridge import RidgeConfig, without_ridge
 from iqa_cli.networks.qfm_config import QFMIQMConfig
 from iqa_cli.scoring.device import choose_device
-from iqa_cli.seen import Seen, hash_file
+from iqa_cli.seen import PhotoHash, Seen, hash_file
 from iqa_cli.text import count, one_line
 from iqa_cli.training.finish import code_version
 from iqa_cli.training.recalibrate import calibrated_card, met_remarks
 from iqa_cli.training.ridge_fit import Opinions, Synthetic, fit_ridge
 from iqa_cli.training.ridge_look import blended, look_at, looked_by_both, ridge_crops
-from iqa_cli.training.settle import RIDGE_USE, Settled, settle
+from iqa_cli.training.settle import RIDGE_USE, Settled, glancing, settle
 from iqa_cli.training.shares import MIN_PICTURES
 from iqa_cli.training.starts_backbone import load_backbone
 from iqa_cli.training.validate import Looked, Told, pooled_raw
@@ -69,7 +69,8 @@ class Ridged:
         settled: What its scores mean.
         share: Of the ridge.
         shares: Share tried -> SRCC; empty where it was given.
-        pictures: All that were looked at.
+        pictures: That the ridge was fitted to.
+        hashes: Of those that chose and calibrated; none where nobody knows what the weight had met.
     """
 
     network: Any
@@ -78,6 +79,7 @@ class Ridged:
     share: float
     shares: dict[str, float]
     pictures: tuple[Path, ...]
+    hashes: tuple[PhotoHash, ...]
 
 
 def add_ridge(
@@ -150,8 +152,7 @@ def add_ridge(
     del values, distorted
     looking.ridge.load_state_dict(network.ridge.fitted(), strict=False)
     mos = np.array([record.mos for record in choose])
-    glanced = replace(policy, glance_weight=0.5)  # as `settle` looks
-    both = looked_by_both(looking, [record.path for record in choose], glanced, progress)
+    both = looked_by_both(looking, [record.path for record in choose], glancing(policy), progress)
     share, shares = plan.shape.share, dict[str, float]()
     try:
         if plan.choose:
@@ -164,14 +165,15 @@ def add_ridge(
     network.config = replace(network.config, ridge=replace(plan.shape, share=share))
     card = _with_entries(card, network, database.name, fit, synthetic, len(targets), plan, point, command)
     card = calibrated_card(card, settled, database.name, choose[0].split or "all", choose, command)
-    remarks = list(settled.remarks)
+    remarks, hashes = list(settled.remarks), tuple[PhotoHash, ...]()
     if seen is not None:
-        remarks += met_remarks(card, choose, [hash_file(record.path) for record in choose], seen)
+        hashes = tuple(hash_file(record.path) for record in choose)
+        remarks += met_remarks(card, choose, hashes, seen)
     card = replace(card, notes=list(dict.fromkeys([*card.notes, *notes, *remarks])))
     if shares:
         card.training[-1]["ridge_share_srcc"] = shares
-    pictures = tuple(record.path for part in (fit, synthetic, choose) for record in part)
-    return Ridged(network, card, settled, share, shares, pictures)
+    pictures = tuple(record.path for part in (fit, synthetic) for record in part)
+    return Ridged(network, card, settled, share, shares, pictures, hashes)
 
 
 def _with_entries(
@@ -225,7 +227,7 @@ def with_ridge(network: Any, plan: Plan, path: Path) -> tuple[Any, dict[str, Any
     card.
 
     Raises:
-        UsageError: The network has no place for such a ridge, or is there only with another plan.
+        UsageError: The network has no place for such a ridge.
         WeightsError: The trunk cannot be filled.
     """
     if not hasattr(network, "ridge_features"):
@@ -235,9 +237,7 @@ def with_ridge(network: Any, plan: Plan, path: Path) -> tuple[Any, dict[str, Any
     except ValueError as error:
         raise UsageError(f"{one_line(path)}: {error}") from None
     other = type(network)(config)
-    of_ridge = {name: value for name, value in other.state_dict().items() if name.startswith("ridge.")}
-    kept = {name: value for name, value in network.state_dict().items() if not name.startswith("ridge.")}
-    other.load_state_dict(kept | of_ridge)
+    other.load_state_dict(other.state_dict() | without_ridge(network.state_dict()))
     other.eval()
     if plan.trunk is None:
         return other, None

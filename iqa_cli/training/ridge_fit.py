@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from iqa_cli.networks.kernel_ridge import KernelRidge, kernel
+from iqa_cli.training.dan_heads import LEAST_SPREAD
 
 #: Principal components that the first ridge is fitted in, each scaled by its deviation to the power -1/2.
 FIRST_COMPONENTS = 384
@@ -22,8 +23,6 @@ FIRST_COMPONENTS = 384
 POWER = 0.15
 #: Weight of the squared norm of the function, in squared errors of as many pictures.
 PENALTY, PENALTY_PICTURES = 0.1, 7000
-#: No feature is taken to vary by less, in mean deviations: the start of the branch is pruned.
-LEAST_SPREAD = 0.05
 _MEANS_ROUNDS, _BLOCK, _SAMPLE = 6, 2048, 2000
 
 

@@ -93,8 +93,8 @@ def settle(
         log: Takes a line now and then.
         start: Calibration of a weight from which this one starts.
         keep: Calibration that stays, so that every score does; only the interval is fitted.
-        looked: What the network says of the pictures, where that is known already; with a glance of a half
-            where a share of it is to be chosen.
+        looked: What the network says of the pictures, where that is known already; by the policy of
+            `glancing` where the share of the glance is to be chosen.
         progress: Told how far it is.
 
     Raises:
@@ -103,7 +103,7 @@ def settle(
     """
     shares: dict[str, dict[str, float]] = {}
     log("choosing the share of the glance, calibrating" if keep is None else "fitting the interval")
-    seen = replace(policy, glance_weight=0.5) if keep is None else policy
+    seen = glancing(policy) if keep is None else policy
     # As scoring computes it, on a GPU too: in float32.
     if looked is None:
         with exact_arithmetic(next(network.parameters()).device):
@@ -125,6 +125,11 @@ def settle(
     for remark in remarks:
         log(remark)
     return Settled(policy, chosen, interval, srcc, shares, tuple(remarks))
+
+
+def glancing(policy: SizePolicy) -> SizePolicy:
+    """The policy by which pictures are looked at before the share of their glance is chosen: with one."""
+    return replace(policy, glance_weight=0.5)
 
 
 def scale_of(database: str) -> str:
