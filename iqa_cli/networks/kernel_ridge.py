@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 from iqa_cli.networks.efficientnet_lite import LITES
 from iqa_cli.networks.numbers import CUT_OFF, NORMALISATIONS, in_float32, register_channels
@@ -28,6 +29,9 @@ from iqa_cli.networks.timm_backbone import Backbone
 
 #: Maps that are read of a trunk, one a stride.
 _TRUNK_LEVELS = 5
+
+#: Of a crop of 224 pixels a trunk's last maps are then still two positions wide.
+MOST_REDUCED = 4
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class RidgeConfig:
         share: Of the ridge in a score, 0 to 1.
         trunk: A frozen EfficientNet-Lite that it reads, by its name in timm; "" where the network has frozen
             maps of its own.
+        reduce: The trunk sees a crop at this fraction of its side: 1 all, 2 half of it. A whole number.
 
     Raises:
         ValueError: A field is outside of its values.
@@ -49,12 +54,13 @@ class RidgeConfig:
     components: int = 48
     share: float = 0.2
     trunk: str = ""
+    reduce: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("landmarks", "components"):
+        for name, most in (("landmarks", 2**16), ("components", 2**16), ("reduce", MOST_REDUCED)):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 2**16:
-                raise ValueError(f"{name} of a ridge must be a whole number from 1 to 65536, not {value!r}")
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+                raise ValueError(f"{name} of a ridge must be a whole number from 1 to {most}, not {value!r}")
         share = self.share
         if isinstance(share, bool) or not isinstance(share, int | float) or not math.isfinite(share):
             raise ValueError(f"share of a ridge must be a finite number, not {share!r}")
@@ -62,6 +68,8 @@ class RidgeConfig:
             raise ValueError(f"share of a ridge must lie in 0 to 1, not {share:g}")
         if self.trunk and self.trunk not in LITES:
             raise ValueError(f"trunk of a ridge must be one of {', '.join(LITES)}, not {self.trunk!r}")
+        if self.reduce > 1 and not self.trunk:
+            raise ValueError("reduce of a ridge is of its trunk, and it has none")
 
     @classmethod
     def read(cls, value: Any, *, trunk: bool) -> RidgeConfig | None:
@@ -126,6 +134,7 @@ class KernelRidge(nn.Module):
     def __init__(self, config: RidgeConfig, widths: Sequence[int] = ()) -> None:
         super().__init__()
         self.share = float(config.share)
+        self.reduce = config.reduce
         self.trunk: Backbone | None = None
         if config.trunk:
             self.trunk = Backbone(config.trunk, levels=_TRUNK_LEVELS)
@@ -156,6 +165,8 @@ class KernelRidge(nn.Module):
         """
         with torch.no_grad():
             if self.trunk is not None:
+                if self.reduce > 1:
+                    rgb = avg_pool2d(rgb, self.reduce)
                 maps = self.trunk.maps((rgb - self.trunk_mean) / self.trunk_std)
             assert maps is not None
             with in_float32(rgb):

@@ -161,10 +161,13 @@ def test_a_network_without_frozen_maps_takes_a_trunk_along(
     assert refused.code == ExitCode.USAGE
     assert "needs a trunk" in refused.err
     for way in (("-o", target), ("--in-place",)):
-        result = ridge("--trunk", "lite0", "--share", 0.4, *way, weight=weight if "-o" in way else target)
+        result = ridge(
+            "--trunk", "lite0", "--share", 0.4, "--reduce", 2, *way, weight=weight if "-o" in way else target
+        )
         assert result.code == 0, result.err
         card = read_card(target)
-        assert card.config["ridge"]["trunk"] == "tf_efficientnet_lite0"
+        shape = card.config["ridge"]
+        assert (shape["trunk"], shape["reduce"]) == ("tf_efficientnet_lite0", 2)
         (point,) = card.starting_points
         assert point["branch"] == "the kernel ridge"
         assert point["licence"].endswith("Apache-2.0")
@@ -196,6 +199,7 @@ def test_what_cannot_be_done_is_one_line(
         (("--landmarks", 5000), branched, "too few for 5,000 landmarks"),
         (("--trunk", "lite9"), branched, "--trunk: one of lite0"),
         (("--trunk", "lite0"), branched, "has no trunk"),
+        (("--reduce", 2), branched, "--reduce is of a trunk"),
         ((), weight, "dan=none"),
         (("--synthetic", alone), branched, "its reference is not among the pictures"),
         (("--synthetic", tmp_path / "none"), branched, "none"),

@@ -121,6 +121,15 @@ def test_a_score_is_made_of_both(name: str, crops: torch.Tensor, tmp_path: Path)
         assert torch.allclose(ready(crops), both, atol=1e-4)
 
 
+def test_a_trunk_sees_crops_at_half_their_side(crops: torch.Tensor) -> None:
+    whole: Any = build("vcrnet", SMALL["vcrnet"])
+    half: Any = build("vcrnet", {**SMALL["vcrnet"], "ridge": {**TRUNK, "reduce": 2}})
+    half.load_state_dict(whole.state_dict())
+    means = crops.reshape(len(crops), 3, 48, 2, 48, 2).mean((3, 5))
+    assert torch.allclose(half.ridge_features(crops), whole.ridge_features(means), atol=1e-5)
+    assert not torch.allclose(half.ridge_features(crops), whole.ridge_features(crops), atol=1e-2)
+
+
 def test_names_and_scores_agree_on_the_score(crops: torch.Tensor) -> None:
     config = {**SMALL["mfenet"], "distortions": ["blur", "noise"], "distortion_head": "ordinal"}
     network: Any = build("mfenet", config).eval()
@@ -159,6 +168,8 @@ def test_what_is_pooled(crops: torch.Tensor) -> None:
         ("mfenet", {"share": float("nan")}, "finite"),
         ("mfenet", {"trunk": "resnet50"}, "tf_efficientnet_lite0"),
         ("mfenet", {"trunk": "tf_efficientnet_lite0"}, "has no trunk"),
+        ("mfenet", {"reduce": 2}, "it has none"),
+        ("vcrnet", {**TRUNK, "reduce": 0}, "reduce of a ridge must be a whole number from 1 to 4"),
         ("mfenet", {"landmark": 3}, "unknown field of a ridge"),
         ("mfenet", 7, "what iqa ridge fits"),
         ("vcrnet", {}, "needs a trunk"),
