@@ -203,7 +203,7 @@ def _with_entries(
     entries = [entry]
     if synthetic:
         copies = {
-            "dataset": "csv",
+            "dataset": "synthetic distortions",
             "part": synthetic[0].split or "all",
             "images": len(synthetic),
             "split_hash": split_hash(synthetic),

@@ -88,6 +88,7 @@ def test_scores_follow_opinions_that_the_network_never_met(
     uses = [entry["use"] for entry in card.training]
     assert uses[0] == "the kernel ridge"
     assert "pseudo-MOS" in uses[1]
+    assert [entry["dataset"] for entry in card.training] == ["csv", "synthetic distortions", "csv"]
     assert [entry["images"] for entry in card.training] == [30, 60, 30]
     assert card.training[0]["crops"] >= 30
     assert card.training[-1]["ridge_share_srcc"][f"{share:g}"] > card.training[-1]["ridge_share_srcc"]["0"]
