@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.long_run import command_line, interruptible, pairs
+from iqa_cli.cli.long_run import command_line, interruptible, limit_threads, pairs
 from iqa_cli.cli.options import (
     DatabaseOption,
     Device,
@@ -102,7 +102,7 @@ def calibrate(
     env.quiet |= quiet
     from iqa_cli.cli.eval_seen import seen_of
     from iqa_cli.cli.run_progress import run_progress
-    from iqa_cli.training.sources import read_databases
+    from iqa_cli.training.sources import read_one_database
     from iqa_cli.weights import find_weights, read_card
 
     # Whatever can be wrong is found before minutes go into scoring.
@@ -112,8 +112,7 @@ def calibrate(
     look = _policy(card, pairs(policy, "--policy"))
     if policy and interval_only:
         raise UsageError("--interval-only changes no score, --policy all of them: give one of the two")
-    roots = {} if root is None else {dataset: root}
-    (database,) = read_databases([dataset], roots, scale, [] if split_file is None else [split_file])
+    database = read_one_database(dataset, root, scale, split_file)
     part = split or _usual_part(database)
     records = database.part(part)
     database.check_pictures(records)
@@ -121,12 +120,9 @@ def calibrate(
         _check_scale(card, database)
     seen = seen_of(path, card, env)
 
-    import torch
-
     from iqa_cli.training.recalibrate import recalibrate, write_recalibrated
 
-    if threads is not None:
-        torch.set_num_threads(threads)
+    limit_threads(threads)
     with interruptible(env, "interrupted; nothing was written"), run_progress(env) as progress:
         found = recalibrate(
             path,
@@ -189,9 +185,7 @@ def _print(
         print_lines(env, list(_lines(facts)))
     for remark in found.remarks[len(found.settled.remarks) :]:
         env.note(remark)
-    if len(found.card.results) < len(before.results):
-        env.note("what the card said was measured is left out, the scores being others: iqa eval --record")
-    target.tell(env)
+    target.tell(env, dropped=len(found.card.results) < len(before.results))
 
 
 def _facts(found: Recalibrated, target: Path | None) -> dict[str, Any]:

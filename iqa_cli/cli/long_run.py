@@ -112,6 +112,14 @@ def check_name(name: str, option: str = "--name") -> None:
         )
 
 
+def limit_threads(threads: int | None) -> None:
+    """Have torch compute on this number of threads; None leaves it as it is."""
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
 def set_up(device: str, threads: int | None) -> tuple[Any, int]:
     """Prepare a pre-training that distorts pictures on the CPU while the network computes.
 
@@ -127,8 +135,7 @@ def set_up(device: str, threads: int | None) -> tuple[Any, int]:
 
     from iqa_cli.scoring.device import choose_device
 
-    if threads:
-        torch.set_num_threads(threads)
+    limit_threads(threads)
     cv2.setNumThreads(1)  # several crops are distorted at a time, each by one thread
     return choose_device(device), threads or torch.get_num_threads()
 

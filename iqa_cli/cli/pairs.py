@@ -15,6 +15,7 @@ import typer
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.data_print import print_table, progress_on
 from iqa_cli.cli.interrupt import computing
+from iqa_cli.cli.long_run import limit_threads
 from iqa_cli.cli.options import (
     DatabaseOption,
     Device,
@@ -106,15 +107,12 @@ def pairs(
     records = database.part(part)
     database.check_pictures(records)
 
-    import torch
-
     from iqa_cli.scoring.device import choose_device, exact_arithmetic
     from iqa_cli.training.matching import find_pairs, picture_features
     from iqa_cli.weights import load_network
 
     with computing(env):
-        if threads is not None:
-            torch.set_num_threads(threads)
+        limit_threads(threads)
         where = choose_device(device.value)
         network: Any = load_network(path)[1].to(where)
         with progress_on(env, len(records)) as advance, exact_arithmetic(where):

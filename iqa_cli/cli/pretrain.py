@@ -9,7 +9,7 @@ import typer
 
 from iqa_cli.cli.completing import complete_database
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.long_run import check_pristine_folder, interruptible
+from iqa_cli.cli.long_run import check_pristine_folder, interruptible, limit_threads
 from iqa_cli.cli.options import DecodingThreads, Quiet, RunFolder
 from iqa_cli.cli.pretrain_dan import dan
 from iqa_cli.cli.pretrain_restoration import restoration
@@ -69,8 +69,7 @@ def qen(
         from iqa_cli.training.distill import check_distill, describe_distillation, distill, finished
         from iqa_cli.training.provenance import qen_recipe
 
-        if threads:
-            torch.set_num_threads(threads)
+        limit_threads(threads)
         records = read_database(dataset, root).part(part)
         paths = [record.path for record in records]
         check_pictures(paths, f"the part {part}")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.long_run import command_line, interruptible
+from iqa_cli.cli.long_run import command_line, interruptible, limit_threads
 from iqa_cli.cli.options import Device, DeviceOption, DistortingThreads, Pristine, Quiet, WeightArgument
 from iqa_cli.cli.weight_target import InPlace, WeightOutput, WeightTarget
 from iqa_cli.errors import UsageError
@@ -77,10 +77,7 @@ def refit(
     from iqa_cli.training.refit import refit as fit_again
 
     check_pictures(photographs, "--pristine, part train")
-    if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)
+    limit_threads(threads)
     with interruptible(env, "interrupted; nothing was written"):
         found = fit_again(
             path,

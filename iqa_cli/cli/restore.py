@@ -10,7 +10,7 @@ import typer
 
 from iqa_cli.cli.completing import complete_weight
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.long_run import interruptible
+from iqa_cli.cli.long_run import interruptible, limit_threads
 from iqa_cli.cli.one_picture import named, refuse_same
 from iqa_cli.cli.options import DeviceName, Quiet, Threads
 from iqa_cli.cli.output import check_place, write
@@ -55,7 +55,6 @@ def restore(
         check_place(output)
         refuse_same(picture, output)
     with interruptible(env, otherwise=""):  # nothing has been written
-        import torch
         from PIL import Image
 
         from iqa_cli.images.decode import open_photo
@@ -63,8 +62,7 @@ def restore(
         from iqa_cli.scoring.restore import restore_photo
         from iqa_cli.training.starts_vcrnet import load_restorer
 
-        if threads:
-            torch.set_num_threads(threads)
+        limit_threads(threads)
         where = choose_device(device)
         network, name = load_restorer(weights)
         with named(picture), open_photo(picture, max_pixels=max_pixels) as photo:

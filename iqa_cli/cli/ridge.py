@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from iqa_cli.cli.context import Environment
-from iqa_cli.cli.long_run import command_line, interruptible
+from iqa_cli.cli.long_run import command_line, interruptible, limit_threads
 from iqa_cli.cli.options import (
     DatabaseOption,
     Device,
@@ -105,7 +105,7 @@ def ridge(
     from iqa_cli.networks.kernel_ridge import RidgeConfig
     from iqa_cli.training.devices import dtype_of
     from iqa_cli.training.efficientnet import PACKAGED, architecture_of
-    from iqa_cli.training.sources import read_databases
+    from iqa_cli.training.sources import read_one_database
     from iqa_cli.weights import find_weights, read_card
 
     # Whatever can be wrong is found before minutes go into looking.
@@ -118,8 +118,7 @@ def ridge(
         raise UsageError(f"--trunk: one of {', '.join(PACKAGED)}, not {one_line(trunk)!r}")
     if reduce > 1 and trunk is None:
         raise UsageError("--reduce is of a trunk (--trunk NAME)")
-    roots = {} if root is None else {dataset: root}
-    (database,) = read_databases([dataset], roots, scale, [] if split_file is None else [split_file])
+    database = read_one_database(dataset, root, scale, split_file)
     fit, choose = _parts(database)
     distorted, notes = _synthetic(synthetic)
     database.check_pictures([*fit, *choose])
@@ -127,13 +126,10 @@ def ridge(
     shape = RidgeConfig(landmarks, components, 0.0 if share is None else share, architecture, reduce)
     seen = seen_of(path, card, env)
 
-    import torch
-
     from iqa_cli.training.changed import further_hashes, write_changed
     from iqa_cli.training.ridge import Plan, add_ridge
 
-    if threads is not None:
-        torch.set_num_threads(threads)
+    limit_threads(threads)
     kind = "fp32" if precision is PrecisionName.auto else precision.value
     plan = Plan(shape, share is None, trunk, synthetic_weight, dtype_of(kind), seed)
     with interruptible(env, "interrupted; nothing was written"), run_progress(env) as progress:
@@ -167,9 +163,7 @@ def ridge(
         f"{target.name_of(found.card)} on {where}: {count(len(choose), 'picture')}, share {found.share:g}, "
         f"SRCC {found.settled.srcc:.4f}"
     )
-    if card.results:
-        env.note("what the card said was measured is left out, the scores being others: iqa eval --record")
-    target.tell(env)
+    target.tell(env, dropped=bool(card.results))
 
 
 def _parts(database: Database) -> tuple[tuple[ImageRecord, ...], tuple[ImageRecord, ...]]:

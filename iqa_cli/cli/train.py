@@ -17,6 +17,7 @@ from iqa_cli.cli.long_run import (
     command_line,
     given_flags,
     interruptible,
+    limit_threads,
     pairs,
 )
 from iqa_cli.cli.options import DatabaseFolders, DecodingThreads, DeviceName, OpinionRange, Quiet
@@ -216,8 +217,7 @@ def train(
         from iqa_cli.training.protocol import train_weight
         from iqa_cli.training.sources import given_roots, read_databases
 
-        if threads:
-            torch.set_num_threads(threads)
+        limit_threads(threads)
         where = choose_device(device)
         # A network on the CPU needs its threads itself.
         makers = torch.get_num_threads() if where.type == "cuda" else 1

@@ -71,8 +71,12 @@ class WeightTarget:
         """What the changed weight is called, for a reader: a new file as it is."""
         return one_line(card.name if self.path in (None, self._old) else self.path.stem)
 
-    def tell(self, env: Environment) -> None:
-        """Say where it went."""
+    def tell(self, env: Environment, *, dropped: bool = False) -> None:
+        """Say where it went, and whether what the old one measured was left out."""
+        if dropped:
+            env.note(
+                "what the card said was measured is left out, the scores being others: iqa eval --record"
+            )
         if self.path is None:
             env.note("nothing was written: -o FILE makes a new weight, --in-place replaces this one")
         else:

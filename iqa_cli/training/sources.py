@@ -86,3 +86,11 @@ def read_databases(
         split.add(name)
         found[name] = read_split(path, found[name])
     return list(found.values())
+
+
+def read_one_database(
+    name: str, root: Path | None, scale: tuple[float, float] | None, split_file: Path | None
+) -> Database:
+    """A single database, as `read_databases` reads it."""
+    roots = {} if root is None else {name: root}
+    return read_databases([name], roots, scale, [] if split_file is None else [split_file])[0]
