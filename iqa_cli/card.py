@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["CARD_VERSION", "LADDER", "Calibration", "Card", "percentile_of", "word_for"]
 
 CARD_VERSION = 1
+#: What a card calls pictures that `iqa data synth` has made, and what its note on them says first.
+SYNTHETIC, UNRATED = "synthetic distortions", "no person has rated these pictures"
 DIRECTION = "higher is better"
 RANGE = (0, 100)
 

@@ -12,6 +12,8 @@ from iqa_cli.errors import ExitCode, ImageError
 from iqa_cli.prediction import Prediction
 from iqa_cli.text import count
 
+_DECIMALS = 2
+
 
 class Sort(str, Enum):
     """The order of rows."""
@@ -69,7 +71,7 @@ class Pending:
 def shown_score(prediction: Prediction) -> float:
     """The score to two decimals, which is how far it is the same alone, in a batch and with any number of
     threads."""
-    return 0.0 if prediction.score is None else round(prediction.score, 2)
+    return 0.0 if prediction.score is None else round(prediction.score, _DECIMALS)
 
 
 @dataclass
@@ -77,7 +79,8 @@ class Tally:
     """What has been counted of a run.
 
     Attributes:
-        fail_below: The threshold in points, or None.
+        fail_below: The threshold in points, or None; a score is compared with it to two decimals of both, so
+            that a score of an earlier run is no threshold that the same picture misses.
         scored, failed, below: Numbers of pictures.
         unreadable: Number of folders that could not be listed.
         interrupted: Whether the run was stopped by Ctrl-C.
@@ -106,7 +109,7 @@ class Tally:
         for model in prediction.errors:
             failed, first = self.further.get(model, (0, prediction))
             self.further[model] = (failed + 1, first)
-        if self.fail_below is not None and shown_score(prediction) < self.fail_below:
+        if self.fail_below is not None and shown_score(prediction) < round(self.fail_below, _DECIMALS):
             self.below += 1
 
     def exit_code(self, *, strict_inputs: bool, exit_zero: bool) -> ExitCode:

@@ -16,6 +16,7 @@ stderr.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -113,7 +114,7 @@ def _recorded(name: str, options: ScoreOptions, env: Environment) -> list[Predic
         with _opened(name, env) as file:
             # A store is a regular file; of a pipe nothing comes twice.
             if file.seekable() and file.peek(len(_SQLITE)).startswith(_SQLITE):
-                return _stored(Path(name), options)
+                return _stored(Path(name), options, env)
             records, replaced = read_records(file, source)
     except (OSError, ValueError) as error:
         raise DatasetError(f"cannot read '{source}': {reason_of(error)}") from None
@@ -133,18 +134,19 @@ def _opened(name: str, env: Environment) -> io.BufferedReader:
     return io.BufferedReader(io.BytesIO(env.stdin.read())) if name == "-" else Path(name).open("rb")
 
 
-def _stored(path: Path, options: ScoreOptions) -> list[Prediction]:
+def _stored(path: Path, options: ScoreOptions, env: Environment) -> list[Prediction]:
     """The records of one way of scoring in a store."""
     from iqa_cli.scoring.storelist import StoreReader, Wanted
 
+    name = one_line(path)
     with StoreReader(path) as reader:
-        ways = [
+        named = [
             way
             for way in reader.summary()
-            if (way.model in options.models if options.models else True)
-            and way.settings.split(" ")[0] == options.mode
-            and way.scored + way.failed
+            if (way.model in options.models if options.models else True) and way.scored + way.failed
         ]
+        ways = [way for way in named if _mode_of(way) == options.mode]
+        others = [way for way in named if _mode_of(way) != options.mode]
         if len({(way.model, way.settings) for way in ways}) == 1:
             # Of a weight that has been replaced since, those of the one that is here.
             ways = [way for way in ways if _is_here(way)] or ways
@@ -153,20 +155,35 @@ def _stored(path: Path, options: ScoreOptions) -> list[Prediction]:
             ways = [max(ways, key=lambda way: way.number)]
         if len(ways) != 1:
             shown = "; ".join(f"{way.model} ({way.settings}, weight {way.weight[:8]})" for way in ways)
-            name = one_line(path)
             if not ways:
                 wanted = f"{', '.join(options.models) or 'any weight'}, mode {options.mode}"
+                modes = sorted({_mode_of(way) for way in others})
+                there = f"it has those of {_modes(modes)}; " if modes else ""
                 raise UsageError(
-                    f"{name} has no scores of {one_line(wanted)}", hint="see iqa store --summary"
+                    f"{name} has no scores of {one_line(wanted)}", hint=f"{there}see iqa store --summary"
                 )
             raise UsageError(
                 f"{name} has scores of several kinds: {one_line(shown)}",
                 hint="--model NAME chooses one; 'iqa store FILE --settings TEXT -o scores.csv' any",
             )
         records = [row.prediction for row in reader.rows(Wanted(scorer=ways[0].number))]
+    if others:
+        kept = sum(way.scored + way.failed for way in others)
+        modes = sorted({_mode_of(way) for way in others})
+        env.note(f"{name}: scores of mode {options.mode}; {kept:,} more are of {_modes(modes)}")
     if not records:
         raise UsageError(f"{one_line(path)} knows no file of the pictures that it has scores of")
     return records
+
+
+def _mode_of(way: ScorerSummary) -> str:
+    """Which of the ways of looking: default, fast, ..."""
+    return way.settings.split(" ")[0]
+
+
+def _modes(modes: Sequence[str]) -> str:
+    """ "mode fast (--fast)"."""
+    return ", ".join(f"mode {mode}" + ("" if mode == "default" else f" (--{mode})") for mode in modes)
 
 
 def _is_here(way: ScorerSummary) -> bool:

@@ -77,7 +77,8 @@ group, members, rank, keep, margin, uncertainty, sure, small.
 
 \b
 Exit codes: 0, 2 wrong usage or the disk is full, 3 some pictures could not be
-scored, or some files not be carried, 4 weights not available, 130 interrupted.
+scored, or some files not be carried, 4 weights or scores not available, 130
+interrupted.
 """
 
 

@@ -42,6 +42,9 @@ def carry_out_plan(plan: Plan, cull: CullOptions, env: Environment) -> ExitCode:
         _tell_left(carried.left, "left where it is", env)
         _tell_planned(carried, cull.apply, env)
         check_links(carried.steps, Path(cull.to))
+    unscored = sum(picture.score is None for picture in plan.pictures)
+    if unscored:
+        env.note(f"{count(unscored, 'picture')} without a score: left where they are")
     steps = [*rated.steps, *carried.steps]
     if not steps:
         env.note("there is nothing to do")

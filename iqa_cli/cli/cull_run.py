@@ -44,7 +44,7 @@ def run_cull(options: ScoreOptions, cull: CullOptions, env: Environment) -> Exit
                 hint="--plan, --scores, --keep and -o go with pictures; in the plan, change keep",
             )
         if not cull.acts:
-            kept = count(sum(picture.keep for picture in plan.pictures), "picture")
+            kept = count(sum(picture.keep is True for picture in plan.pictures), "picture")
             raise UsageError(
                 f"{one_line(options.paths[0])} is a plan, which keeps {kept} of {len(plan.pictures):,}",
                 hint="to carry it out: --apply copy|link|move --to FOLDER, or --xmp",

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from iqa_cli.card import SYNTHETIC, UNRATED
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.eval_seen import seen_of
 from iqa_cli.errors import UsageError
@@ -141,6 +142,26 @@ def _check_names(names: Sequence[str]) -> None:
 
 
 def _databases(card: Card) -> str:
-    """Names of the data sets on a card, each once."""
-    names = [entry.get("dataset") for entry in card.training]
-    return ", ".join(dict.fromkeys(one_line(name) for name in names if isinstance(name, str)))
+    """Names of the data sets on a card and on those of the weights that it was made from, each once."""
+    histories = [(card.training, card.notes), *_earlier(card.starting_points)]
+    notes = [str(note) for _, of in histories for note in of]
+    # "csv" is how labels are read, not what they are of.
+    made = any(note.startswith("csv") and UNRATED in note for note in notes)
+    of_csv = SYNTHETIC if made else "labels of its own"
+    names: dict[str, None] = {}
+    for training, _ in histories:
+        for entry in training:
+            name = entry.get("dataset") if isinstance(entry, dict) else None
+            if isinstance(name, str):
+                names[of_csv if name == "csv" else one_line(name)] = None
+    return ", ".join(names)
+
+
+def _earlier(points: Any) -> Iterator[tuple[list[Any], list[Any]]]:
+    """Training and notes of the weights that starting points tell of, and of those behind them."""
+    for point in points if isinstance(points, list) else ():
+        origin = point.get("origin") if isinstance(point, dict) else None
+        if isinstance(origin, dict):
+            training, notes = origin.get("training"), origin.get("notes")
+            yield training if isinstance(training, list) else [], notes if isinstance(notes, list) else []
+            yield from _earlier(origin.get("starting_points"))

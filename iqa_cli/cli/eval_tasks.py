@@ -99,7 +99,7 @@ def tell_scale(tasks: Sequence[Task], scale: tuple[float, float] | None, env: En
         if scale is None and database.name == "csv":
             env.note(
                 f"the scale of the opinions is taken to be {database.low:g} to {database.high:g}, "
-                "their extremes; the RMSE depends on it, and --range sets it"
+                "their extremes; RMSE and coverage depend on it, and --range sets it"
             )
 
 

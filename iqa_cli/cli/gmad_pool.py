@@ -19,6 +19,7 @@ from iqa_cli.text import one_line
 if TYPE_CHECKING:
     from iqa_cli.evaluation.correlation import Floats
     from iqa_cli.evaluation.scorefile import ScoreFile
+    from iqa_cli.gmad.compete import Settings
     from iqa_cli.gmad.pool import Pool
 
 _FILES = (".csv", ".json", ".jsonl", ".ndjson", ".txt")
@@ -80,13 +81,13 @@ def find_models(entries: Sequence[str], lower_is_better: Sequence[str]) -> Model
     return Models(lineup, tuple(left[kind].pop(0) for kind in kinds))
 
 
-def read_pool(models: Models, options: PoolOptions, pairs: int, env: Environment) -> tuple[Pool, int]:
+def read_pool(models: Models, options: PoolOptions, settings: Settings, env: Environment) -> tuple[Pool, int]:
     """Gather the pictures and their scores; each is decoded once for all weights.
 
     Args:
         models: Who competes.
         options: What the pool is made of.
-        pairs: That are to be found of each kind: a pool that is too small for them is refused unscored.
+        settings: How pairs are mined: a pool that is too small for them is refused unscored.
         env: Where the command stands.
 
     Returns:
@@ -96,7 +97,7 @@ def read_pool(models: Models, options: PoolOptions, pairs: int, env: Environment
         IqaError: There is no picture, or too few, or one has no score, and `allow_missing` is not given. Of a
             folder a picture that cannot be scored is left out and counted.
     """
-    from iqa_cli.gmad.compete import check_enough
+    from iqa_cli.gmad.compete import check_enough, check_levels
 
     lineup = models.lineup
     asked = weights_to_ask(lineup, options.held_out, options.unseen_by, env)
@@ -115,7 +116,12 @@ def read_pool(models: Models, options: PoolOptions, pairs: int, env: Environment
         notes: dict[str, Any] = {}
         if asked.weights:
             tasks, files, notes["held_out"] = hold_out(tasks, files, asked, lineup, missing, env)
-        check_enough(pairs, sum(len(task.records) for task in tasks), "the pool has")
+        number = sum(len(task.records) for task in tasks)
+        if lineup.files:
+            # Scores that were read may be equal, and a level wider by that.
+            check_enough(settings.pairs, number, "the pool has")
+        else:
+            check_levels(settings, number)
         pool, failed = _scored(tasks, source, files, models, options, missing, env)
     if options.datasets and _is_synthetic(options):
         env.note("the opinions of csv are a pseudo-MOS of metrics (synth.json): nobody has given them")

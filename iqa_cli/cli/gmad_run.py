@@ -57,7 +57,7 @@ def run_gmad(pool_options: PoolOptions, settings: Settings, options: RunOptions,
     if options.output is not None:
         _check_folder(options.output)
     models = find_models(pool_options.models, pool_options.lower_is_better)
-    pool, failed = read_pool(models, pool_options, settings.pairs, env)
+    pool, failed = read_pool(models, pool_options, settings, env)
     competition = _mined(pool, settings, models, options, env)
     votes: dict[str, float] = {}
     if options.proxy:

@@ -40,7 +40,8 @@ class Inputs:
     Attributes:
         paths: Each path once, in order; to be read once. May wait for stdin.
         total: Number of paths where it is known beforehand.
-        repeated: Inputs left out because the same file had come before.
+        repeated: Inputs left out because the same file comes under another name.
+        first_repeated: The first of them.
         unreadable: Folders that could not be listed.
         empty: Folders without pictures.
         left_out: Absolute path of the folder that is passed over; empty for none.
@@ -59,13 +60,20 @@ class Inputs:
     urls: bool = False
     _seen: NameSet = field(default_factory=NameSet)
 
+    def leave(self, paths: Iterable[str]) -> None:
+        """Count inputs that are left out because the same file comes under another name."""
+        for path in paths:
+            self.repeated += 1
+            self.first_repeated = self.first_repeated or path
+
     def notes(self) -> list[str]:
         """Lines for a person about what was left out; asked for after the last path."""
         lines = [f"there are no pictures in {printable(folder)}" for folder in self.empty]
         if self.repeated:
             times = count(self.repeated, "input")
             lines.append(
-                f"{times} given more than once, scored once (first: {printable(self.first_repeated)})"
+                f"{times} given more than once, scored once (first left out: "
+                f"{printable(self.first_repeated)})"
             )
         return lines
 
@@ -123,7 +131,7 @@ def gather(
     stream = chain(
         chain.from_iterable(
             listed(stdin) if argument == _STDIN else _expand(argument, inputs, recursive, patterns=True)
-            for argument in arguments
+            for argument in _plain_names(arguments, inputs)
         ),
         # stdin that has been read already gives nothing a second time.
         chain.from_iterable(
@@ -154,6 +162,18 @@ def _nothing(inputs: Inputs, given: bool, streamed: bool) -> UsageError:
     if not given:
         return UsageError("nothing to score", hint="give files, folders with -r, or - for a list on stdin")
     return UsageError("the list on stdin is empty" if streamed else "the list is empty")
+
+
+def _plain_names(arguments: list[str], inputs: Inputs) -> list[str]:
+    """The arguments but for links to files that are among them: what is done with a photograph, and what lies
+    beside it, is done with the file, wherever a shell has sorted a link to it."""
+    links = {one for one in arguments if one != _STDIN and os.path.islink(one)}  # noqa: PTH114
+    if not links:
+        return arguments
+    files = {os.path.realpath(argument) for argument in arguments if argument not in links}
+    kept = [one for one in arguments if one not in links or os.path.realpath(one) not in files]
+    inputs.leave(one for one in arguments if one in links and os.path.realpath(one) in files)
+    return kept
 
 
 def _refuse_folder(path: str, recursive: bool) -> None:
@@ -211,13 +231,31 @@ def _behind_url(url: str, inputs: Inputs, *, recursive: bool, patterns: bool) ->
 
 def _walk(folder: str, inputs: Inputs) -> Iterator[str]:
     """The pictures below a folder."""
-    found = filter(is_picture, files_in(folder, inputs.unreadable))
+    root = os.path.realpath(folder)
+    found = (
+        path
+        for path in files_in(folder, inputs.unreadable)
+        if is_picture(path) and not _comes_as_itself(path, root, inputs)
+    )
     first = next(found, None)
     if first is not None:
         yield first
         yield from found
     elif not inputs.unreadable:
         inputs.empty.append(folder)
+
+
+def _comes_as_itself(path: str, root: str, inputs: Inputs) -> bool:
+    """Whether a file in the walked folder `root` (without links) is a link to another that the walk meets."""
+    if not os.path.islink(path):  # noqa: PTH114
+        return False
+    target = os.path.realpath(path)
+    below = os.path.join(root, "")  # noqa: PTH118
+    hidden = any(part.startswith(".") for part in Path(target.removeprefix(below)).parts)
+    if not target.startswith(below) or hidden or not Path(target).is_file() or not is_picture(target):
+        return False
+    inputs.leave((path,))
+    return True
 
 
 def is_picture(path: str) -> bool:
@@ -250,5 +288,4 @@ def _distinct(paths: Iterable[str], inputs: Inputs) -> Iterator[str]:
         if inputs._seen.add(real):
             yield path
         else:
-            inputs.repeated += 1
-            inputs.first_repeated = inputs.first_repeated or path
+            inputs.leave((path,))

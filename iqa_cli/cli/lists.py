@@ -72,6 +72,11 @@ def entries_of(stream: BinaryIO, *, null: bool, where: str) -> Iterator[str]:
         entry = line if null else line.rstrip(b"\n").removesuffix(b"\r")
         if number == 0:
             entry = entry.removeprefix(b"\xef\xbb\xbf")
+            if null and b"\n" in entry.rstrip(b"\n") and not os.path.lexists(entry):
+                raise UsageError(
+                    f"the list on {printable(where)} has a name on each line, not NUL characters between them",
+                    hint="read it without -0",
+                )
         if b"\0" in entry:
             raise UsageError(
                 f"the list on {printable(where)} contains NUL characters", hint="read it with -0"

@@ -36,6 +36,7 @@ from iqa_cli.cli.run import ScoreOptions
 from iqa_cli.cli.sinks import Format, Sink, plain_sink
 from iqa_cli.errors import ExitCode, ImageError, UsageError
 from iqa_cli.standing import Share, Standing, best_first, standings, worst_first
+from iqa_cli.text import count, printable
 
 if TYPE_CHECKING:
     from iqa_cli.card import Card
@@ -132,6 +133,7 @@ def rank(
     few = Share.parse(top, "--top") if top is not None else None
     few = Share.parse(bottom, "--bottom") if bottom is not None else few
     check_output(output, options.files_read(scores))
+    options.format_for(env)  # refused before anything is looked at
     found = collect(options, env, scores)
     ranked = standings(found.records, found.card)
     chosen = worst_first(ranked) if bottom is not None else best_first(ranked)
@@ -156,17 +158,23 @@ def _print(
     try:
         sink = _sink(form, output, chosen, found.card, options, env)
         sink.start()
-        warned = _warnings(chosen, found.card, options.max_pixels, look=look)
+        gone: list[str] = []
+        warned = _warnings(chosen, found.card, options.max_pixels, gone, look=look)
         for place, one in enumerate(chosen):
             try:
                 warnings = next(warned)
             except KeyboardInterrupt:
                 interrupted = True
-                warned = _warnings(chosen[place:], found.card, options.max_pixels, look=False)
+                warned = _warnings(chosen[place:], found.card, options.max_pixels, gone, look=False)
                 warnings = next(warned)
             sink.row(one.record, _more(one, warnings))
         sink.finish()
         output.close()
+        if gone:
+            env.note(
+                f"{count(len(gone), 'picture')} cannot be looked at for warnings: not there any more, or not "
+                f"under that name from here (first: {printable(gone[0])})"
+            )
     except BrokenPipeError:
         pass  # the reader has seen enough
     except BaseException:
@@ -201,10 +209,10 @@ def _more(one: Standing, warnings: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _warnings(
-    chosen: Sequence[Standing], card: Card | None, max_pixels: int, *, look: bool
+    chosen: Sequence[Standing], card: Card | None, max_pixels: int, gone: list[str], *, look: bool
 ) -> Iterator[tuple[str, ...]]:
     """The names of the cautions of each picture, in their order; one that cannot be looked at has those of
-    its record."""
+    its record, and is put into `gone`."""
     from iqa_cli.caution import SIDE, by_record, by_view
     from iqa_cli.looking import each, small_view
 
@@ -215,4 +223,7 @@ def _warnings(
     looks: Iterator[tuple[str, ...] | ImageError] = each(scored, seen) if scored else iter(())
     for one in chosen:
         found = next(looks) if look and one.rank is not None else ()
-        yield by_record(one.record, card) + (() if isinstance(found, ImageError) else found)
+        if isinstance(found, ImageError):
+            gone.append(one.record.path)
+            found = ()
+        yield by_record(one.record, card) + found

@@ -48,7 +48,8 @@ Ctrl-C ends the scoring; the page then shows what is done.
 
 \b
 Exit codes: 0, 2 wrong usage or no place for the page, 3 some pictures could
-not be scored (they are on the page), 4 weights not available, 130 interrupted.
+not be scored (they are on the page), 4 weights or scores not available,
+130 interrupted.
 """
 
 

@@ -181,6 +181,7 @@ def _synthetic(folder: Path | None) -> tuple[tuple[ImageRecord, ...], tuple[str,
     """The part train of a synthetic database, or all of one without parts; and who has labelled it."""
     if folder is None:
         return (), ()
+    from iqa_cli.card import UNRATED
     from iqa_cli.datasets.registry import read_database
     from iqa_cli.datasets.synth_folder import made_by
 
@@ -190,7 +191,7 @@ def _synthetic(folder: Path | None) -> tuple[tuple[ImageRecord, ...], tuple[str,
     made = made_by(folder)
     if made is None:
         return records, ()
-    note = "csv: no person has rated these pictures; they and their opinions were made by"
+    note = f"csv: {UNRATED}; they and their opinions were made by"
     return records, (f"{note} {printable(made)}",)
 
 

@@ -116,6 +116,7 @@ def run_score(options: ScoreOptions, env: Environment) -> ExitCode:
         IqaError: Nothing could be scored: wrong usage, no weights, no place for the rows.
         KeyboardInterrupt: Interrupted before the first row could have been written.
     """
+    options.format_for(env)  # refused before anything is looked at
     inputs = inputs_of(options, env)
     check_output(options.output, options.files_read())
     tally = Tally(options.fail_below)

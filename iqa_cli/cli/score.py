@@ -163,7 +163,11 @@ def score(
     ] = None,
     fail_below: Annotated[
         float | None,
-        typer.Option(metavar="SCORE", help="Exit 1 if a score is lower.", rich_help_panel="Exit code"),
+        typer.Option(
+            metavar="SCORE",
+            help="Exit 1 if a score is lower, both to two decimals.",
+            rich_help_panel="Exit code",
+        ),
     ] = None,
     strict_inputs: Annotated[
         bool,

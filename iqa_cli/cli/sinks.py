@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.output import Output
+from iqa_cli.errors import UsageError
 from iqa_cli.prediction import Prediction
 from iqa_cli.spreadsheet import name_cell, text_cell
 from iqa_cli.text import printable
@@ -61,15 +62,29 @@ class Format(str, Enum):
 
 _BY_SUFFIX = {f".{kind.value}": kind for kind in Format if kind is not Format.table}
 _BY_SUFFIX[".ndjson"] = Format.jsonl
+#: Endings of what rows are not, and what makes it; other endings get plain rows.
+_OTHERS = dict.fromkeys((".xlsx", ".xls", ".ods", ".xml", ".pdf", ".feather", ".arrow"), "")
+_OTHERS |= dict.fromkeys((".html", ".htm"), "iqa report makes a page")
+_OTHERS |= dict.fromkeys((".db", ".sqlite", ".sqlite3"), "--store keeps scores in a database")
 
 
 def format_for(asked: Format | None, output: str | None, env: Environment) -> Format:
-    """The format asked for, or that of the file's name; a table for a person, plain rows for a program."""
+    """The format asked for, or that of the file's name; a table for a person, plain rows for a program.
+
+    Raises:
+        UsageError: The name is that of a file of another kind, and no format is asked for.
+    """
     if asked is not None:
         return asked
     if output in (None, "-"):
         return Format.table if env.stdout_is_terminal else Format.tsv
-    return _BY_SUFFIX.get(Path(str(output)).suffix.lower(), Format.tsv)
+    ending = Path(str(output)).suffix.lower()
+    if ending in _OTHERS:
+        hint = (
+            _OTHERS[ending] or f"one of {', '.join(_BY_SUFFIX)}; --format FORMAT goes into a file of any name"
+        )
+        raise UsageError(f"-o {printable(str(output))}: rows are not written as {ending[1:]}", hint=hint)
+    return _BY_SUFFIX.get(ending, Format.tsv)
 
 
 class Sink(Protocol):

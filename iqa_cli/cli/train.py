@@ -262,12 +262,13 @@ def train(
 
 def _synthetic(names: Sequence[str], roots: Mapping[str, Path]) -> tuple[str, ...]:
     """Sentences for the card on databases that a program has labelled."""
+    from iqa_cli.card import UNRATED
     from iqa_cli.datasets.roots import find_root
     from iqa_cli.datasets.synth_folder import made_by
 
     found = {name: made_by(find_root(name, roots.get(name))) for name in names}
     return tuple(
-        f"{name}: no person has rated these pictures; they and their opinions were made by {printable(made)}"
+        f"{name}: {UNRATED}; they and their opinions were made by {printable(made)}"
         for name, made in found.items()
         if made is not None
     )

@@ -50,6 +50,7 @@ def run_watch(watch: WatchOptions, options: ScoreOptions, env: Environment) -> E
         _check(folder)
     check_output(options.output, options.files_read())
     rows, tally, stamps = Rows(env, options.output), Tally(), deque[Stamp]()
+    before: dict[str, str] = {}
     if rows.strange:
         said = "1 line is no row" if rows.strange == 1 else f"{rows.strange:,} lines are no rows"
         env.note(f"{one_line(options.output or '')}: {said}")
@@ -79,21 +80,36 @@ def run_watch(watch: WatchOptions, options: ScoreOptions, env: Environment) -> E
                     for prediction in predictions:
                         # A Ctrl-C comes before the row or after it.
                         with deferred_interrupt():
-                            _told(prediction, stamps.popleft(), folders, rows, tally, env)
+                            _told(prediction, stamps.popleft(), folders, rows, tally, before, env)
                 except KeyboardInterrupt:
                     tally.interrupted = True
         rows.close()
     except BrokenPipeError:
         pass  # its reader has seen enough
+    if before:
+        path, error = next(iter(before.items()))
+        failed = count(len(before), "picture")
+        env.error(
+            ImageError(
+                f"{failed} could not be scored, as there are rows of already; the first: {path}: {error}"
+            )
+        )
     done = count(tally.scored + tally.failed, "picture")
     env.note(f"interrupted; {done} done" if tally.interrupted else f"{done} done")
     return tally.exit_code(strict_inputs=False, exit_zero=False)
 
 
 def _told(
-    prediction: Prediction, stamp: Stamp, folders: Folders, rows: Rows, tally: Tally, env: Environment
+    prediction: Prediction,
+    stamp: Stamp,
+    folders: Folders,
+    rows: Rows,
+    tally: Tally,
+    before: dict[str, str],
+    env: Environment,
 ) -> None:
-    """One picture more, if it is still what was looked at."""
+    """One picture more, if it is still what was looked at; failures of which there are rows are told at the
+    end, from `before`."""
     if not folders.answer(prediction.path, stamp, failed=bool(prediction.errors)):
         return
     tally.add(prediction)
@@ -101,6 +117,8 @@ def _told(
         for model, error in prediction.errors.items():
             said = error if len(prediction.scores) == 1 else f"{model}: {error}"
             env.error(ImageError(f"{prediction.path}: {said}"))
+    else:
+        before[prediction.path] = next(iter(prediction.errors.values()))
 
 
 def _check(folder: str) -> None:

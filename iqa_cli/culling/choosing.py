@@ -46,7 +46,8 @@ class Verdict:
             has no score.
         members: Pictures in the group, all of them with scores; 1 where it is alone.
         rank: Place in the group, from 1, the best; None where it is alone.
-        keep: Whether it is kept: the best of its group, one that is alone, one without a score.
+        keep: Whether it is kept: the best of its group, or one that is alone; None without a score, and then
+            nothing is done with it.
         margin: Of the best its lead over the next that is not small, of others how far they are behind the
             best (negative; a small one may be ahead), in points; None where there is nothing to compare.
         uncertainty: What the margin has to exceed, in points; None where a score has no interval.
@@ -58,7 +59,7 @@ class Verdict:
     group: int | None
     members: int
     rank: int | None = None
-    keep: bool = True
+    keep: bool | None = True
     margin: float | None = None
     uncertainty: float | None = None
     sure: bool | None = None
@@ -95,7 +96,10 @@ def choose(predictions: Sequence[Prediction], groups: Sequence[int], keep: Keep 
     for place, group in enumerate(groups):
         if scored[place] and members[group] > 1:
             ranked.setdefault(group, []).append(place)
-    verdicts = [Verdict(prediction, None, 1) for prediction in predictions]
+    verdicts = [
+        Verdict(prediction, None, 1, keep=True if has else None)
+        for prediction, has in zip(predictions, scored, strict=True)
+    ]
     for number, places in enumerate(ranked.values(), start=1):
         largest = max(_pixels(predictions[place]) for place in places)
         small = {place for place in places if 0 < _pixels(predictions[place]) < SMALL * largest}

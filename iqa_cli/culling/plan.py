@@ -32,7 +32,7 @@ class Planned:
         path: As given.
         target: Its name below the folder that it goes to.
         group: As of `Verdict`.
-        keep: Whether it is kept, or one of the rest.
+        keep: Whether it is kept, or one of the rest; None without a score.
         score: In points; None where it could not be scored, and then nothing is done with it.
         margin, uncertainty, sure: As of `Verdict`; for the reader, nothing hangs on them.
     """
@@ -40,7 +40,7 @@ class Planned:
     path: str
     target: str
     group: int | None
-    keep: bool
+    keep: bool | None
     score: float | None
     margin: float | None = None
     uncertainty: float | None = None
@@ -173,7 +173,7 @@ def _planned(entry: Any, where: str) -> Planned:
     )
     if not isinstance(path, str) or not path or "\0" in path:
         raise UsageError(f"{where}: has no path")
-    if not isinstance(keep, bool):
+    if not isinstance(keep, bool) and (keep, score) != (None, None):
         raise UsageError(f"{where}: keep should be true or false")
     if not isinstance(target, str) or not _stays_below(target):
         raise UsageError(f"{where}: target should be a name below the folder that pictures go to")

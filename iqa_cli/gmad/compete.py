@@ -236,6 +236,19 @@ def _mined(
     ]
 
 
+def check_levels(settings: Settings, pictures: int) -> None:
+    """Refuse a pool in which a level has too few pictures, before anything is known of their scores; all of
+    them are taken to differ.
+
+    Raises:
+        UsageError: As of `check_enough`.
+    """
+    check_enough(settings.pairs, pictures, "the pool has")
+    for level, (low, high) in settings.bands.items():
+        there = len(at_level(np.arange(pictures, dtype=float), low, high))
+        check_enough(settings.pairs, there, f"level {level} of {pictures:,} pictures has")
+
+
 def check_enough(pairs: int, pictures: int, who: str) -> None:
     """Refuse fewer pictures than pairs can be made of.
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from iqa_cli.card import Card
+from iqa_cli.card import SYNTHETIC, Card
 from iqa_cli.datasets.record import Database, ImageRecord, split_hash
 from iqa_cli.errors import DatasetError, UsageError
 from iqa_cli.evaluation.correlation import Floats, agreement
@@ -203,7 +203,7 @@ def _with_entries(
     entries = [entry]
     if synthetic:
         copies = {
-            "dataset": "synthetic distortions",
+            "dataset": SYNTHETIC,
             "part": synthetic[0].split or "all",
             "images": len(synthetic),
             "split_hash": split_hash(synthetic),

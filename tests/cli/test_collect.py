@@ -79,10 +79,14 @@ def test_of_a_store_the_way_of_scoring_has_to_be_plain(iqa: Iqa, photos: Photos,
         back("s.db")
     assert "--model NAME chooses one" in (several.value.hint or "")
     assert len(back("s.db", models=("second",)).records) == 1
+    env = world()
+    back("s.db", env, models=("mfenet",))
+    assert "s.db: scores of mode default; 1 more are of mode fast (--fast)" in said(env)
     fast = back("s.db", fast=True).records
     assert [record.model for record in fast] == ["mfenet"]
-    with pytest.raises(UsageError, match="has no scores of any weight, mode native"):
+    with pytest.raises(UsageError, match="has no scores of any weight, mode native") as missing:
         back("s.db", native=True)
+    assert "mode fast (--fast)" in (missing.value.hint or "")
     with pytest.raises(UsageError, match="exclude each other"):
         back("s.db", paths=("a.jpg",))
 

@@ -283,11 +283,21 @@ def test_a_picture_that_could_not_be_scored_is_in_no_scene(iqa: Iqa, scored: Pat
     rows = rows_of(iqa("cull", "--scores", "scores.csv", "--format", "jsonl").out)
     found = {name: (row["group"], row["members"], row["keep"]) for name, row in rows.items()}
     assert found == {
-        "dog.jpg": (1, 2, True), "small.jpg": (1, 2, False), "worse.jpg": (None, 1, True),
+        "dog.jpg": (1, 2, True), "small.jpg": (1, 2, False), "worse.jpg": (None, 1, None),
         "palace.jpg": (None, 1, True),
     }  # fmt: skip
     grouped = rows_of(iqa("cull", "--scores", "scores.csv", "--groups-only", "--format", "jsonl").out)
     assert set(grouped) == {"dog.jpg", "small.jpg"}
+    # A plan has it, for what is done with none.
+    assert iqa("cull", "--scores", "scores.csv", "--plan", "plan.json").code == 3
+    planned = {
+        entry["path"]: entry["keep"] for entry in json.loads(Path("plan.json").read_text())["pictures"]
+    }
+    assert planned["shoot/worse.jpg"] is None
+    done = iqa("cull", "plan.json", "--apply", "copy", "--to", "picks")
+    assert done.code == 0, done.err
+    assert "1 picture without a score: left where they are" in done.err
+    assert names(Path("picks")) == {"dog.jpg", "palace.jpg"}
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,8 @@ def test_a_weight_that_has_met_nothing_says_so(
     result = iqa("eval", "--dataset", "csv", "--root", root, "--model", weight, "--range", 1, 5)
     assert result.lines[2].split()[-1] == "0"
     assert "flatter" not in result.out.decode()
-    assert result.err == ""
+    # Whether a curve can be fitted to five pictures is another matter.
+    assert [line for line in result.err.splitlines() if "logistic fit" not in line] == []
 
 
 def test_hashes_that_are_missing_or_of_another_weight_are_told(

@@ -27,9 +27,11 @@ def second(weight: Path) -> Path:
     """Another weight with other scores, called "second", that was trained on three databases by its card."""
     card, tensors = load_state(weight)
     training = [{"dataset": name} for name in ("koniq10k", "spaq", "koniq10k", "bad\x1b")]
+    start = {"what": "another weight", "origin": {"training": [{"dataset": "spaq"}, {"dataset": "csv"}]}}
+    points = [{"origin": {**start["origin"], "starting_points": [start]}}, start, {"origin": "unknown"}]
     path = weight.with_name("second.safetensors")
     changed = {key: value * (1.05 if key.endswith("weight") else 1) for key, value in tensors.items()}
-    save_weights(path, changed, replace(card, name="second", training=training))
+    save_weights(path, changed, replace(card, name="second", training=training, starting_points=points))
     return path
 
 
@@ -58,10 +60,10 @@ def test_every_scorer_has_the_figures_that_it_has_alone(
         for key in ("srcc", "krcc", "n_used"):
             assert cells[key] == pytest.approx(alone[key], abs=1e-12)
         assert cells["plcc"] == pytest.approx(alone["plcc"], abs=1e-5)
-    assert together[1]["trained_on"] == "koniq10k, spaq, bad\\x1b"
+    assert together[1]["trained_on"] == "koniq10k, spaq, bad\\x1b, labels of its own"
     table = iqa(*CSV, "--root", root, *(word for words in scorers for word in words))
     assert table.lines[1].split()[:2] == ["trained", "on"]
-    assert table.lines[3].startswith("second     koniq10k, spaq, bad\\x1b  ")
+    assert table.lines[3].startswith("second     koniq10k, spaq, bad\\x1b, labels of its own  ")
     assert table.lines[5].split()[1] == "nothing"
     assert b"\x1b" not in table.out
 

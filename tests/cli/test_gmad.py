@@ -115,6 +115,13 @@ def test_a_pool_that_is_too_small_is_refused_before_it_is_scored(iqa: Iqa, files
     assert result.code == 2
     assert "5 pairs need 10 pictures, and the pool has 9" in result.err
     assert "could not be scored" not in result.err
+    # So is one of which a level, a quarter of it, is too small.
+    for number in range(9, 24):
+        (files / "pool" / f"{number}.png").write_bytes(b"")
+    result = iqa("gmad", "--a", "laplacian", "--b", "piqe", "pool")
+    assert result.code == 2
+    assert "5 pairs need 10 pictures, and level low of 24 pictures has 6" in result.err
+    assert "could not be scored" not in result.err
 
 
 def test_pictures_without_a_score_are_left_out_where_that_is_allowed(iqa: Iqa, files: Path) -> None:

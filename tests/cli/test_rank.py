@@ -60,6 +60,19 @@ def test_top_and_bottom_exclude_each_other(iqa: Iqa) -> None:
     assert iqa("rank", "--scores", "scores.jsonl", "--top", "1", "--bottom", "1").code == 2
 
 
+def test_pictures_that_are_not_there_any_more_are_told(iqa: Iqa, photos: Photos) -> None:
+    folder = photos("a.jpg")
+    Image.new("L", (300, 240), 255).save(folder / "paper.png")
+    assert iqa("score", "a.jpg", "paper.png", "-o", "scores.csv").code == 0
+    assert iqa("rank", "--scores", "scores.csv").err == ""
+    (folder / "paper.png").unlink()
+    result = iqa("rank", "--scores", "scores.csv", "--format", "jsonl")
+    assert (result.code, len(result.lines)) == (0, 2)
+    assert "1 picture cannot be looked at for warnings" in result.err
+    assert "paper.png" in result.err
+    assert iqa("rank", "--scores", "scores.csv", "--no-look").err == ""
+
+
 def test_rows_of_every_format(iqa: Iqa, photos: Photos) -> None:
     folder = photos("b.jpg", "a.jpg", "sub/c.jpg")
     (folder / "broken.jpg").write_bytes(b"no photo at all")

@@ -41,6 +41,10 @@ def test_1_when_a_score_is_below_the_threshold(iqa: Iqa, scores: dict[str, float
     assert iqa("score", "good.jpg", "--fail-below", scores["good"]).code == ExitCode.OK
     assert iqa("score", "good.jpg", "--fail-below", round(scores["good"] + 0.01, 2)).code == 1
     assert iqa("score", "good.jpg", "bad.jpg", "--top", 1, "--fail-below", between).code == 1
+    # So is one that a row has said, to the last of its decimals.
+    for name in scores:
+        (printed,) = (row[1] for row in iqa("score", f"{name}.jpg").rows)
+        assert iqa("score", f"{name}.jpg", "--fail-below", printed).code == ExitCode.OK
 
 
 @pytest.mark.parametrize("value", ["-1", "101", "nan", "inf", "high"])

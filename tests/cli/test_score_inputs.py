@@ -148,6 +148,10 @@ def test_files_from(iqa: Iqa, photos: Photos) -> None:
     assert iqa("score", "b.jpg", "--files-from", "list.txt").paths == ["b.jpg", "c.jpg", "a.jpg"]
     (folder / "null").write_bytes(b"c.jpg\0a.jpg")
     assert iqa("score", "-0", "--files-from", "null").paths == ["c.jpg", "a.jpg"]
+    mistaken = iqa("score", "-0", "--files-from", "list.txt")
+    assert (mistaken.code, mistaken.out) == (2, b"")
+    assert "a name on each line" in mistaken.err
+    assert "without -0" in mistaken.err
     assert iqa("score", "--files-from", "-", stdin=b"a.jpg").paths == ["a.jpg"]
     missing = iqa("score", "--files-from", "no.txt")
     assert missing.code == 2
@@ -159,8 +163,26 @@ def test_a_file_given_twice_is_scored_once_and_told(iqa: Iqa, photos: Photos) ->
     (folder / "link.jpg").symlink_to("a.jpg")
     result = iqa("score", "b.jpg", "a.jpg", "./a.jpg", "link.jpg", folder / "b.jpg")
     assert result.paths == ["b.jpg", "a.jpg"]
-    assert result.err == "iqa: 3 inputs given more than once, scored once (first: ./a.jpg)\n"
+    assert result.err == "iqa: 3 inputs given more than once, scored once (first left out: link.jpg)\n"
     assert iqa("score", "a.jpg", "a.jpg", "-q").err == ""
+
+
+def test_a_link_gives_way_to_the_photograph_that_it_leads_to(iqa: Iqa, photos: Photos) -> None:
+    """What is done with a picture, and with what lies beside it, is done with the file itself."""
+    folder = photos("m.jpg", "sub/n.jpg", "other/o.jpg", ".hidden/h.jpg")
+    for name, target in (
+        ("a.jpg", "m.jpg"),
+        ("b.jpg", "sub/n.jpg"),
+        ("c.jpg", folder / ".hidden" / "h.jpg"),
+        ("sub/d.jpg", folder / "other" / "o.jpg"),
+    ):
+        (folder / name).symlink_to(target)
+    # The walk does not come to what is hidden, nor to what lies elsewhere.
+    walked = iqa("score", "-r", ".")
+    assert walked.paths == ["./c.jpg", "./m.jpg", "./other/o.jpg", "./sub/n.jpg"]
+    assert walked.err == "iqa: 3 inputs given more than once, scored once (first left out: ./a.jpg)\n"
+    assert iqa("score", "-r", "sub").paths == ["sub/d.jpg", "sub/n.jpg"]
+    assert iqa("score", "a.jpg", "m.jpg", "c.jpg").paths == ["m.jpg", "c.jpg"]
 
 
 def test_rows_come_before_the_list_has_ended(iqa: Iqa, photos: Photos) -> None:

@@ -45,6 +45,23 @@ def test_the_name_of_the_file_tells_the_format(iqa: Iqa, photos: Photos, name: s
     assert iqa("score", "a.jpg", "--format", "csv", "-o", "-").out.startswith(b"path,score")
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"), [("a.xlsx", ".csv"), ("a.html", "iqa report"), ("a.DB", "--store")]
+)
+def test_a_name_of_another_kind_of_file_is_refused_unless_a_format_is_asked_for(
+    iqa: Iqa, photos: Photos, name: str, hint: str
+) -> None:
+    photos("a.jpg")
+    for command in ("score", "rank"):
+        result = iqa(command, "a.jpg", "-o", name)
+        assert result.code == 2
+        assert f"-o {name}: rows are not written as" in result.err
+        assert hint in result.err
+        assert not Path(name).exists()
+    assert iqa("score", "a.jpg", "-o", name, "--format", "csv").code == 0
+    assert Path(name).read_bytes().startswith(b"path,score")
+
+
 def test_an_earlier_result_is_replaced_only_by_a_complete_one(iqa: Iqa, photos: Photos) -> None:
     folder = photos("a.jpg")
     target = folder / "o.csv"

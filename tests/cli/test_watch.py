@@ -95,8 +95,11 @@ def test_a_restart_scores_only_what_is_new_or_changed(
     with monkeypatch.context() as patch:
         patch.setattr(Batches, "add", lambda *_: pytest.fail("the network was asked"))
         again = iqa("watch", "./in/", "-o", "rows.jsonl", *ONCE)
-    # What failed was tried again, and its row need not be told again.
+    # What failed was tried again; its row stays as it is.
     assert (again.code, Path("rows.jsonl").read_bytes()) == (ExitCode.SOME_FAILED, first)
+    assert (
+        "1 picture could not be scored, as there are rows of already; the first: ./in/broken.jpg" in again.err
+    )
     shutil.copy(folder / "in/a.jpg", folder / "in/b.jpg")
     shutil.copy(folder / "in/a.jpg", folder / "in/broken.jpg")
     shutil.copy(folder / "in/a.jpg", folder / "in/d.jpg")

@@ -75,9 +75,10 @@ def test_a_picture_without_a_score_belongs_to_no_group_and_is_never_dropped() ->
     assert [verdict.group for verdict in verdicts] == [None, 1, None, 1]
     assert [verdict.members for verdict in verdicts] == [1, 2, 1, 2]
     assert [verdict.rank for verdict in verdicts] == [None, 2, None, 1]
-    assert [verdict.keep for verdict in verdicts] == [True, False, True, True]
+    assert [verdict.keep for verdict in verdicts] == [None, False, None, True]
     # What is left of a group is alone.
     left = choose([*pictures[:3], record("c", 40), record("d", 50)], [0, 0, 0, 1, 1])
     assert [verdict.group for verdict in left] == [None, None, None, 1, 1]
-    assert all(verdict.keep and verdict.rank is None for verdict in left[:3])
+    assert [verdict.keep for verdict in left[:3]] == [None, True, None]
+    assert all(verdict.rank is None for verdict in left[:3])
     assert choose([], []) == []
