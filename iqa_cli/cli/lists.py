@@ -74,7 +74,7 @@ def entries_of(stream: BinaryIO, *, null: bool, where: str) -> Iterator[str]:
             entry = entry.removeprefix(b"\xef\xbb\xbf")
             if null and b"\n" in entry.rstrip(b"\n") and not os.path.lexists(entry):
                 raise UsageError(
-                    f"the list on {printable(where)} has a name on each line, not NUL characters between them",
+                    f"the list on {printable(where)} has a name on each line, and no NUL characters between",
                     hint="read it without -0",
                 )
         if b"\0" in entry:

@@ -75,7 +75,7 @@ come last.
 
 \b
 Exit codes: 0, 2 wrong usage, 3 some pictures could not be scored, 4 weights
-not available, 130 interrupted (what is done is ranked).
+or scores not available, 130 interrupted (what is done is ranked).
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ APPLICATION = 0x69716153
 VERSION = 1
 # How long another process is waited for.
 _PATIENCE_SECONDS = 60.0
+# Bytes: the shared file beside a store grows by 32 KiB.
+_PAGES = 64 * 1024
 
 # path is TEXT, or BLOB where the name is no UTF-8. A picture that could not be scored has an error, no score.
 _TABLES = """
@@ -143,9 +146,20 @@ def told(path: Path, error: sqlite3.Error) -> StoreError:
         return StoreError(
             f"{name}: the store is damaged ({text})", hint="sqlite3 FILE .recover saves the rest"
         )
+    if "is full" in text or ("I/O" in text and _no_space(path)):
+        return StoreError(f"{name}: no space left on device", hint="what it holds already is kept")
     if "unable to open" in text:
         return StoreError(f"{name}: cannot be opened", hint="is there such a folder, and may it be written?")
     return StoreError(f"{name}: {text}")
+
+
+def _no_space(path: Path) -> bool:
+    """Whether the disk of a store has no room for a page or two: SQLite calls it an error of reading and
+    writing where the file that several processes share cannot grow."""
+    try:
+        return shutil.disk_usage(path.absolute().parent).free < _PAGES
+    except OSError:
+        return False
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:

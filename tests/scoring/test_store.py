@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from iqa_cli.images.policy import SizePolicy
 from iqa_cli.scoring import hashing
 from iqa_cli.scoring.group import ScorerGroup
 from iqa_cli.scoring.store import Store, StoreError
+from iqa_cli.scoring.storefile import told
 from iqa_cli.scoring.storelist import StoreReader, Wanted
 from tests.scoring.fakescorers import FakeScorer, group_of, keys_for
 from tests.scoring.storing import plain_score, scored
@@ -279,11 +281,21 @@ def test_a_full_disk_ends_the_run_with_one_line_and_leaves_a_whole_store(
         memory = store.memory(keys_for(group, tmp_path))
         (pages,) = store._writer.execute("PRAGMA page_count").fetchone()
         store._writer.execute(f"PRAGMA max_page_count = {pages + 2}")
-        with pytest.raises(StoreError, match="disk is full"):
+        with pytest.raises(StoreError, match="no space left on device"):
             list(group.score_many(many, memory=memory))
     (again,) = scored(tmp_path, many[:1], scorer := FakeScorer())
     assert again.score == plain_score(pictures[0])
     assert scorer.looked == 0
+
+
+def test_an_error_of_the_disk_is_told_from_a_full_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite calls it an I/O error where the file beside a store cannot grow."""
+    error = sqlite3.OperationalError("disk I/O error")
+    assert "disk I/O error" in told(tmp_path / "s.db", error).message
+    monkeypatch.setattr("shutil.disk_usage", lambda place: SimpleNamespace(free=20_000))
+    assert "no space left on device" in told(tmp_path / "s.db", error).message
 
 
 def test_groups_without_a_store_are_as_before(pictures: list[str]) -> None:
