@@ -116,9 +116,9 @@ def run_score(options: ScoreOptions, env: Environment) -> ExitCode:
         IqaError: Nothing could be scored: wrong usage, no weights, no place for the rows.
         KeyboardInterrupt: Interrupted before the first row could have been written.
     """
-    options.format_for(env)  # refused before anything is looked at
     inputs = inputs_of(options, env)
     check_output(options.output, options.files_read())
+    options.format_for(env)  # refused before anything is looked at
     tally = Tally(options.fail_below)
     try:
         with scoring(options, env, inputs) as (cards, predictions, progress):
