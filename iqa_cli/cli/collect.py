@@ -147,6 +147,7 @@ def _stored(path: Path, options: ScoreOptions, env: Environment) -> list[Predict
         ]
         ways = [way for way in named if _mode_of(way) == options.mode]
         others = [way for way in named if _mode_of(way) != options.mode]
+        elsewhere = _modes(sorted(set(map(_mode_of, others))))
         if len({(way.model, way.settings) for way in ways}) == 1:
             # Of a weight that has been replaced since, those of the one that is here.
             ways = [way for way in ways if _is_here(way)] or ways
@@ -157,8 +158,7 @@ def _stored(path: Path, options: ScoreOptions, env: Environment) -> list[Predict
             shown = "; ".join(f"{way.model} ({way.settings}, weight {way.weight[:8]})" for way in ways)
             if not ways:
                 wanted = f"{', '.join(options.models) or 'any weight'}, mode {options.mode}"
-                modes = sorted({_mode_of(way) for way in others})
-                there = f"it has those of {_modes(modes)}; " if modes else ""
+                there = f"it has those of {elsewhere}; " if others else ""
                 raise UsageError(
                     f"{name} has no scores of {one_line(wanted)}", hint=f"{there}see iqa store --summary"
                 )
@@ -169,10 +169,9 @@ def _stored(path: Path, options: ScoreOptions, env: Environment) -> list[Predict
         records = [row.prediction for row in reader.rows(Wanted(scorer=ways[0].number))]
     if others:
         kept = sum(way.scored + way.failed for way in others)
-        modes = sorted({_mode_of(way) for way in others})
-        env.note(f"{name}: scores of mode {options.mode}; {kept:,} more are of {_modes(modes)}")
+        env.note(f"{name}: scores of mode {options.mode}; {kept:,} more are of {elsewhere}")
     if not records:
-        raise UsageError(f"{one_line(path)} knows no file of the pictures that it has scores of")
+        raise UsageError(f"{name} knows no file of the pictures that it has scores of")
     return records
 
 

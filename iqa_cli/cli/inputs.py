@@ -171,9 +171,9 @@ def _plain_names(arguments: list[str], inputs: Inputs) -> list[str]:
     if not links:
         return arguments
     files = {os.path.realpath(argument) for argument in arguments if argument not in links}
-    kept = [one for one in arguments if one not in links or os.path.realpath(one) not in files]
-    inputs.leave(one for one in arguments if one in links and os.path.realpath(one) in files)
-    return kept
+    twice = {link for link in links if os.path.realpath(link) in files}
+    inputs.leave(one for one in arguments if one in twice)
+    return [one for one in arguments if one not in twice]
 
 
 def _refuse_folder(path: str, recursive: bool) -> None:

@@ -45,6 +45,7 @@ class Rows:
 
     Attributes:
         strange: Lines of the file that are no rows; they stay.
+        repeated: Path -> failure that came again and was not appended, since its row is there.
 
     Raises:
         UsageError: The file is not one of rows, or cannot be read or written.
@@ -53,6 +54,7 @@ class Rows:
     def __init__(self, env: Environment, path: str | None) -> None:
         self._env, self._path = env, None if path == "-" else path
         self.strange = 0
+        self.repeated: dict[str, str] = {}
         self._told: dict[str, _Told] = {}
         self._models: dict[frozenset[str], frozenset[str]] = {}
         if self._path is not None and Path(self._path).exists() and not is_special(Path(self._path)):
@@ -78,6 +80,7 @@ class Rows:
         """
         key, told = _key(prediction.path), self._of(prediction, stamp)
         if told.errors and self._told.get(key) == told:
+            self.repeated[prediction.path] = next(iter(prediction.errors.values()))
             return False
         if self._path is not None and self._replaced():
             self._output.discard()

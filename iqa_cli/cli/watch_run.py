@@ -50,7 +50,6 @@ def run_watch(watch: WatchOptions, options: ScoreOptions, env: Environment) -> E
         _check(folder)
     check_output(options.output, options.files_read())
     rows, tally, stamps = Rows(env, options.output), Tally(), deque[Stamp]()
-    before: dict[str, str] = {}
     if rows.strange:
         said = "1 line is no row" if rows.strange == 1 else f"{rows.strange:,} lines are no rows"
         env.note(f"{one_line(options.output or '')}: {said}")
@@ -80,15 +79,15 @@ def run_watch(watch: WatchOptions, options: ScoreOptions, env: Environment) -> E
                     for prediction in predictions:
                         # A Ctrl-C comes before the row or after it.
                         with deferred_interrupt():
-                            _told(prediction, stamps.popleft(), folders, rows, tally, before, env)
+                            _told(prediction, stamps.popleft(), folders, rows, tally, env)
                 except KeyboardInterrupt:
                     tally.interrupted = True
         rows.close()
     except BrokenPipeError:
         pass  # its reader has seen enough
-    if before:
-        path, error = next(iter(before.items()))
-        failed = count(len(before), "picture")
+    if rows.repeated:
+        path, error = next(iter(rows.repeated.items()))
+        failed = count(len(rows.repeated), "picture")
         env.error(
             ImageError(
                 f"{failed} could not be scored, as there are rows of already; the first: {path}: {error}"
@@ -100,16 +99,10 @@ def run_watch(watch: WatchOptions, options: ScoreOptions, env: Environment) -> E
 
 
 def _told(
-    prediction: Prediction,
-    stamp: Stamp,
-    folders: Folders,
-    rows: Rows,
-    tally: Tally,
-    before: dict[str, str],
-    env: Environment,
+    prediction: Prediction, stamp: Stamp, folders: Folders, rows: Rows, tally: Tally, env: Environment
 ) -> None:
-    """One picture more, if it is still what was looked at; failures of which there are rows are told at the
-    end, from `before`."""
+    """One picture more, if it is still what was looked at; a failure of which there is a row is told at the
+    end."""
     if not folders.answer(prediction.path, stamp, failed=bool(prediction.errors)):
         return
     tally.add(prediction)
@@ -117,8 +110,6 @@ def _told(
         for model, error in prediction.errors.items():
             said = error if len(prediction.scores) == 1 else f"{model}: {error}"
             env.error(ImageError(f"{prediction.path}: {said}"))
-    else:
-        before[prediction.path] = next(iter(prediction.errors.values()))
 
 
 def _check(folder: str) -> None:
