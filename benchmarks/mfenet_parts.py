@@ -1,7 +1,7 @@
 """What each part of MFE-Net is worth at a fixed, small budget: same pictures, steps and seeds for every arm.
 
 python -m benchmarks.mfenet_parts --root BIQ2021/ --qen b0=QEN.safetensors --qen b1=QEN.safetensors \
-  --resnet50 RESNET.npz [--seeds 3] [--first 1500] [--only "all parts" "no FFM" ...]
+  --resnet50 RESNET.npz [--seeds 0 1 2] [--first 1500] [--only "all parts" "no FFM" ...]
 
 So that many runs fit onto a CPU, a picture is the 128 pixels in its middle, and the frozen distortion branch
 looks at it once. The rest is trained as the specification says (L1 and the high-frequency task), the first
@@ -152,7 +152,7 @@ def main() -> None:
     parser.add_argument("--qen", action="append", required=True, metavar="SIZE=FILE")
     parser.add_argument("--resnet50", type=Path, required=True)
     parser.add_argument("--weight", default="mfenet", help="the weight whose distortion branch is taken")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--first", type=int, default=1500, help="pictures to fit, drawn by chance")
     parser.add_argument("--only", nargs="+", default=list(ARMS), choices=list(ARMS), metavar="ARM")
@@ -178,7 +178,7 @@ def main() -> None:
         maps: list[list[Tensor]] = []  # one branch's at a time: several GB
         maps += [looked_at(dan, pictures, shipped) for pictures in rgb]
         print(f"# {kind} branch has looked after {time.monotonic() - began:.0f} s", flush=True)
-        for seed in range(given.seeds):
+        for seed in given.seeds:
             for name, fields in arms.items():
                 if (fields.get("dan") == "imagenet") != (kind == "imagenet"):
                     continue
@@ -195,8 +195,8 @@ def main() -> None:
         less = "" if name == "all parts" or not len(plain) else spread(np.array(values) - plain, 4, sign="+")
         print(f"| {name} | {size:.1f} | {spread(np.array(values), 4)} | {less} |")
     print(
-        f"\nMean and standard deviation over {given.seeds} seeds; {given.epochs} epochs of {len(rgb[0]):,} "
-        f"pictures; {len(rgb[1])} pictures measured."
+        f"\nMean and standard deviation over {len(given.seeds)} seeds; {given.epochs} epochs of "
+        f"{len(rgb[0]):,} pictures; {len(rgb[1])} pictures measured."
     )
 
 

@@ -106,12 +106,13 @@ class PackedParityPadded(nn.Module):
     def __init__(self, conv: ParityPadded, activation: nn.Module | None = None) -> None:
         super().__init__()
         self.margins = conv.margins
-        self.padded = PackedConv(_like(conv, conv.weight, (0, 0)), activation)
+        self.padded = PackedConv(conv_of(conv.weight, conv.bias, conv.stride, 0, conv.groups), activation)
         self.even: PackedConv | None = None
         if conv.groups == conv.in_channels:
             rows, columns = conv.kernel_size
             wider = F.pad(conv.weight, (1, 0, 1, 0))
-            self.even = PackedConv(_like(conv, wider, (rows // 2, columns // 2)), activation)
+            halves = (rows // 2, columns // 2)
+            self.even = PackedConv(conv_of(wider, conv.bias, conv.stride, halves, conv.groups), activation)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] to [N, out, ceil(H / 2), ceil(W / 2)]."""
@@ -168,12 +169,12 @@ def post_operation(activation: object) -> tuple[str, list[float], str] | None:
     return None
 
 
-def _like(conv: nn.Conv2d, weight: Tensor, padding: tuple[int, int]) -> nn.Conv2d:
-    """A convolution with another kernel and padding."""
+def conv_of(weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, groups: int = 1) -> nn.Conv2d:
+    """A convolution of these numbers, of a kernel [out, in / groups, h, w]."""
     kernel: Any = tuple(weight.shape[2:])
-    stride: Any = conv.stride
     made = nn.Conv2d(
-        conv.in_channels, conv.out_channels, kernel, stride, padding, groups=conv.groups, bias=False
+        weight.shape[1] * groups, len(weight), kernel, stride, padding, groups=groups, bias=False
     )
-    made.weight, made.bias = nn.Parameter(weight.detach(), requires_grad=False), conv.bias
+    made.weight = nn.Parameter(weight.detach(), requires_grad=False)
+    made.bias = None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
     return made

@@ -52,12 +52,16 @@ class PackedUp(nn.Module):
         self.slope = activation.weight.item()
 
     def forward(self, x: Tensor, skip: Tensor, _: nn.Module) -> Tensor:
+        return torch.cat([self.upward(x, skip), skip], 1)
+
+    def upward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """The first of the two maps that are joined."""
         # A map of side 2 n - 1 or 2 n comes of one of side n.
         more = [1 - side % 2 for side in skip.shape[-2:]]
-        y = torch.ops.mkldnn._convolution_transpose_pointwise(
+        found: Tensor = torch.ops.mkldnn._convolution_transpose_pointwise(
             x, self._weight, self._bias, self._padding, more, *self._shape, "leaky_relu", [self.slope], ""
         )
-        return torch.cat([y, skip], 1)
+        return found
 
 
 class PackedReduction(nn.Module):
@@ -77,12 +81,12 @@ class PackedReduction(nn.Module):
 
 
 def pack_restoration(network: RestorationNet) -> RestorationNet:
-    """Pack, in place, the parts that lead to its decoder maps; folded."""
+    """Pack, in place, the parts that lead to its decoder maps, and are not yet packed; folded."""
     net: Any = network
     activation = net.activation
     net.stem = PackedConv(net.stem, activation)
     net.levels = nn.ModuleList(PackedLevel(level, activation) for level in net.levels)
-    net.ups = nn.ModuleList(PackedUp(up, activation) for up in net.ups)
+    net.ups = nn.ModuleList(PackedUp(up, activation) if isinstance(up, Up) else up for up in net.ups)
     net.compensation.lifts = nn.ModuleList(PackedConv(lift) for lift in net.compensation.lifts)
     net.activation = nn.Identity()
     return network

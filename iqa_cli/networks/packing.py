@@ -23,10 +23,12 @@ from torch import Tensor, nn
 from iqa_cli.networks.efficientnet_lite import InvertedResidual
 from iqa_cli.networks.folding import pairs_of
 from iqa_cli.networks.packed_conv import PackedConv, is_packable, packed_conv, packed_plain, post_operation
+from iqa_cli.networks.packed_decoder import pack_decoder_ends
 from iqa_cli.networks.packed_vcrnet import PackedReduction, pack_restoration
 from iqa_cli.networks.resnet import Bottleneck
 from iqa_cli.networks.same_padding import pad_by_parity
 from iqa_cli.networks.van import Block, depthwise
+from iqa_cli.networks.vcrnet import VCRNet
 from iqa_cli.networks.vcrnet_quality import Reduction
 from iqa_cli.networks.vcrnet_restoration import RestorationNet
 
@@ -144,6 +146,8 @@ def _packed(module: nn.Module) -> Any:
         return PackedInvertedResidual(module)
     if isinstance(module, Block) and module.shortcut is not None:
         return PackedBlock(module)
+    if isinstance(module, VCRNet) and module.restoration.is_folded:
+        pack_decoder_ends(module)
     if isinstance(module, RestorationNet) and module.is_folded:
         return pack_restoration(module)
     if isinstance(module, Reduction) and isinstance(module.norm, nn.Identity):

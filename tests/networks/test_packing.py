@@ -76,11 +76,12 @@ def test_packing_changes_no_score(name: str) -> None:
         torch.testing.assert_close(packed(rgb[1:2]), found[1:2], atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["mfenet", "mfenet, lite", "vcrnet"])
-def test_other_sizes_and_layouts_are_computed_too(name: str) -> None:
+@pytest.mark.parametrize("name", ["mfenet", "mfenet, lite", "vcrnet", "vcrnet, strides last"])
+@pytest.mark.parametrize("sides", [(97, 128), (66, 73), (71, 64)])
+def test_other_sizes_and_layouts_are_computed_too(name: str, sides: tuple[int, int]) -> None:
     network = folded(name)
     packed = pack_convolutions(copy.deepcopy(network))
-    rgb = torch.rand(2, 3, 97, 128)
+    rgb = torch.rand(2, 3, *sides)
     with torch.inference_mode():
         torch.testing.assert_close(packed(rgb), network(rgb), atol=1e-5, rtol=1e-4)
 
@@ -94,6 +95,17 @@ def test_what_mfenet_is_made_of_is_packed_whole() -> None:
     assert kinds.count(PackedBlock) == 4
     left = [module for module in packed.modules() if isinstance(module, nn.Conv2d)]
     assert [module.dilation for module in left] == [(3, 3)] * 4
+
+
+def test_the_last_map_of_a_decoder_is_made_where_it_is_read() -> None:
+    packed: Any = pack_convolutions(folded("vcrnet"))
+    made: list[torch.Tensor] = []
+    packed.restoration.ups[-1].register_forward_hook(lambda _, __, found: made.append(found[0]))
+    rgb = torch.rand(1, 3, 96, 96)
+    with torch.inference_mode():
+        packed(rgb)
+    channels = packed.restoration.decoder_widths[-1] // 2
+    assert made[0].shape == (1, 9 * channels, 12, 12), "nine places of 64"
 
 
 def test_of_an_efficientnet_lite_no_convolution_is_left_to_torch() -> None:
