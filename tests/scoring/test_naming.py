@@ -24,9 +24,17 @@ def test_the_likeliest_type_is_named_with_its_level() -> None:
     assert named([crop(0.9, 0.1, 0.0)]) == ("pristine", None)
 
 
-def test_nothing_is_named_that_is_not_likely() -> None:
-    assert named([crop(0.3, 0.4, 0.3)]) == (None, None)
-    assert named([crop(0, 0.9, 0.1), crop(0, 0.02, 0.98), crop(0.9, 0.1, 0.0)]) == (None, None)
+def test_undistorted_counts_as_often_as_all_types_together() -> None:
+    assert named([crop(0.34, 0.66, 0.0)]) == ("pristine", None)
+    assert named([crop(0.32, 0.68, 0.0)]) == ("blur", 3)
+
+
+def test_no_type_is_named_that_is_not_likely() -> None:
+    three = (*NAMES, "haze")
+    said = [[0.1, 0.4, 0.3, 0.2, 3, 3, 3]]
+    assert name_distortion(np.array(said), np.ones(1, dtype=bool), three) == (None, None)
+    said[0][1:4] = [0.5, 0.3, 0.1]
+    assert name_distortion(np.array(said), np.ones(1, dtype=bool), three) == ("blur", 3)
 
 
 def test_crops_that_see_something_else_do_not_move_the_level() -> None:
