@@ -159,6 +159,26 @@ def test_a_diverged_network_is_neither_saved_nor_loaded(weight: Path, bad: float
     assert "0.weight holds values that are not finite" in refused(weight).message
 
 
+@pytest.mark.parametrize(
+    ("bad", "kind"),
+    [
+        (float("nan"), torch.float16),
+        (float("-inf"), torch.bfloat16),
+        (float("nan"), torch.float64),
+        (1e300, torch.float64),
+    ],
+)
+def test_what_is_not_finite_as_float32_is_found_in_every_kind_of_number(
+    weight: Path, bad: float, kind: torch.dtype
+) -> None:
+    state = small_state()
+    values = state["0.weight"].to(kind)
+    values.view(-1)[-2] = bad
+    save_file(state | {"0.weight": values}, weight, {"iqa_card": make_card().to_json()})
+    (weight.parent / "SHA256SUMS").unlink()
+    assert "0.weight holds values that are not finite" in refused(weight).message
+
+
 @pytest.mark.parametrize("bad", [3, None, torch.ones(2, dtype=torch.complex64), torch.ones(2, 2).to_sparse()])
 def test_what_is_no_tensor_is_not_saved(tmp_path: Path, bad: Any) -> None:
     with pytest.raises(WeightsError, match="thing is no tensor"):
