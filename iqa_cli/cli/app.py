@@ -201,10 +201,10 @@ def run(args: Sequence[str] | None = None, env: Environment | None = None) -> in
         except BrokenPipeError:
             return ExitCode.OK
         except Exception as error:
-            return _failed(error, env)
+            return _failed(error, env, sys.argv[1:] if args is None else args)
 
 
-def _failed(error: Exception, env: Environment) -> int:
+def _failed(error: Exception, env: Environment, args: Sequence[str]) -> int:
     """Say what went wrong in one line and a hint; with --debug in full."""
     if env.debug:
         env.stderr.write(traceback.format_exc())
@@ -212,7 +212,7 @@ def _failed(error: Exception, env: Environment) -> int:
         env.error(error)
         return error.exit_code
     if hasattr(error, "format_message"):  # of the parser of the command line
-        env.error(_usage(error))
+        env.error(_usage(error, args))
         return ExitCode.USAGE
     if isinstance(error, OSError) and error.errno is not None:
         # What the system says is for the user to mend: a name that is too long, a folder that may not be
@@ -234,7 +234,7 @@ def _failed(error: Exception, env: Environment) -> int:
     return DEFECT
 
 
-def _usage(error: Any) -> UsageError:
+def _usage(error: Any, args: Sequence[str]) -> UsageError:
     """An error of the parser in this program's own form; it brings suggestions for misspelt options."""
     message = " ".join(str(error.format_message()).split()).rstrip(".")
     message = message.replace("Value error, ", "")  # said by the validation inside of Typer
@@ -244,6 +244,9 @@ def _usage(error: Any) -> UsageError:
     if possible:
         message = " ".join(str(error.message).split()).rstrip(".")
         hint = f"did you mean {' or '.join(possible[:3])}?"
+    named = [arg for arg in args if arg.startswith("-") and os.path.lexists(arg)]
+    if hasattr(error, "option_name") and named:
+        hint = f"a name that begins with a dash is given as ./{printable(named[0])}"
     choice = re.search(r"'([^']*)' is not one of (.+)", message)
     if choice is not None:
         close = difflib.get_close_matches(choice[1], re.findall(r"'([^']*)'", choice[2]), n=1)

@@ -92,7 +92,7 @@ def report(env: Environment, folder: Path, *, output: str | None = None, command
     from iqa_cli.gmad.verdict_page import page
 
     place = str(folder / "report.html") if output is None else output
-    if place != "-":
+    if output not in (None, "-"):  # of a folder that is missing `verdict_of` says what it was to be
         check_place(place)
     found = verdict_of(folder)
     write(env, place, page(found, command=command).encode("utf-8", "backslashreplace"))

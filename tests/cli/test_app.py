@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,17 @@ def test_misspelt_names_get_one_line_and_a_hint(iqa: Iqa, arguments: list[str], 
     assert line in said[0]
     assert said[1].startswith("  hint: ")
     assert hint in said[1]
+
+
+def test_a_name_that_begins_with_a_dash_is_told_how_to_be_given(
+    iqa: Iqa, examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(examples / "dog.jpg", "-dog\x1b[31m.jpg")
+    result = iqa("score", "-dog\x1b[31m.jpg")
+    assert result.code == 2
+    assert "given as ./-dog\\x1b[31m.jpg" in result.err.splitlines()[1]
+    assert "a dash" not in iqa("score", "-dig.jpg").err
 
 
 def test_a_picture_in_place_of_a_command_is_told_how_to_be_scored(iqa: Iqa, examples: Path) -> None:

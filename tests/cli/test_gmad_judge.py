@@ -77,3 +77,11 @@ def test_no_votes_yet_is_one_line_and_votes_give_verdict_and_report(iqa: Iqa, fo
     assert found.code == 0
     assert found.out == b""
     assert "<h1>gMAD competition</h1>" in (folder / "report.html").read_text()
+
+
+@pytest.mark.parametrize("mode", ["--judge", "--verdict", "--report"])
+def test_a_folder_that_holds_no_competition_is_told_as_such(iqa: Iqa, tmp_path: Path, mode: str) -> None:
+    for folder in (tmp_path, tmp_path / "missing"):
+        found = iqa("gmad", mode, folder)
+        assert (found.code, found.out) == (4, b"")
+        assert "has no gmad.json" in found.err
