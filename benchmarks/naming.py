@@ -5,7 +5,8 @@
 The files are those of `benchmarks.exploration_of_scores`. By level: the share of the pictures whose type is
 named, is named wrongly, and is not named (the network is not sure), and the mean distance of the named level
 where the type is right. 95 % intervals of the right ones by a bootstrap of whole photographs. Below: the
-types that are named least at level 3 and above, and what they are taken for.
+types that are named least at level 3 and above, and what they are taken for. Of pictures whose names are not
+those of such a folder, taken as undistorted, what is said alone.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def read(path: Path) -> tuple[list[Named], Counter[str]]:
         picture = Path(row["path"])
         place = PLACE.match(picture.stem)
         if place is None:
-            undistorted[row["distortion"] or "none"] += 1
+            undistorted[row["distortion"] or "not named"] += 1
         else:
             level = row["distortion_level"]
             found.append(
@@ -80,30 +81,37 @@ def line(title: str, rows: list[Named]) -> str:
     )
 
 
+def tables(title: str, rows: list[Named]) -> None:
+    """Of distorted pictures: by level, and the types that are named least."""
+    photographs = len({row.photograph for row in rows})
+    print(f"{title}: {len(rows)} pictures of {photographs} photographs\n")
+    print("| level | pictures | right | 95 % | wrong | not named | right of named | levels off |")
+    print("|---|--:|--:|--:|--:|--:|--:|--:|")
+    for level in sorted({row.level for row in rows}):
+        print(line(str(level), [row for row in rows if row.level == level]))
+    strong = [row for row in rows if row.level >= STRONG]
+    print(line(f"{STRONG} and above", strong))
+    share = {
+        kind: np.mean([row.right for row in strong if row.kind == kind])
+        for kind in sorted({row.kind for row in strong})
+    }
+    least = sorted(share, key=lambda kind: float(share[kind]))[:WORST]
+    print(f"\nleast at level {STRONG} and above:")
+    for kind in least:
+        wrong = Counter(row.said or "not named" for row in strong if row.kind == kind and not row.right)
+        taken = ", ".join(f"{said} {number}" for said, number in wrong.most_common(3))
+        print(f"- {kind} {share[kind]:.2f} ({taken})")
+
+
 def main() -> None:
     """Print the tables."""
     for name in sys.argv[1:]:
         rows, undistorted = read(Path(name))
-        photographs = len({row.photograph for row in rows})
-        print(f"{Path(name).name}: {len(rows)} pictures of {photographs} photographs\n")
-        print("| level | pictures | right | 95 % | wrong | not named | right of named | levels off |")
-        print("|---|--:|--:|--:|--:|--:|--:|--:|")
-        for level in sorted({row.level for row in rows}):
-            print(line(str(level), [row for row in rows if row.level == level]))
-        strong = [row for row in rows if row.level >= STRONG]
-        print(line(f"{STRONG} and above", strong))
-        share = {
-            kind: np.mean([row.right for row in strong if row.kind == kind])
-            for kind in sorted({row.kind for row in strong})
-        }
-        least = sorted(share, key=lambda kind: float(share[kind]))[:WORST]
-        print(f"\nleast at level {STRONG} and above:")
-        for kind in least:
-            wrong = Counter(row.said or "not named" for row in strong if row.kind == kind and not row.right)
-            taken = ", ".join(f"{said} {number}" for said, number in wrong.most_common(3))
-            print(f"- {kind} {share[kind]:.2f} ({taken})")
+        if rows:
+            tables(Path(name).name, rows)
         said = ", ".join(f"{kind} {number}" for kind, number in undistorted.most_common())
-        print(f"\nundistorted: {said}\n")
+        if said:
+            print(f"undistorted: {said}\n")
 
 
 if __name__ == "__main__":
