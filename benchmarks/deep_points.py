@@ -1,4 +1,5 @@
-"""1x1 convolutions of many channels by oneDNN, and as matrix products; prints a Markdown table.
+"""1x1 convolutions of many channels by oneDNN, and as matrix products of torch and of oneDNN; prints a
+Markdown table.
 
     OMP_NUM_THREADS=1 python -m benchmarks.deep_points
 
@@ -28,14 +29,20 @@ def main() -> None:
     """Measure and print."""
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
-    print("| channels | map | convolution, ms | GFLOP/s | product, ms | GFLOP/s |")
-    print("| --- | --- | --: | --: | --: | --: |")
+    print("| channels | map | convolution, ms | GFLOP/s | torch, ms | GFLOP/s | product, ms | GFLOP/s |")
+    print("| --- | --- | --: | --: | --: | --: | --: | --: |")
     for channels, out, side in SHAPES:
         conv = nn.Conv2d(channels, out, 1)
         packed, matrix = PackedConv(conv), conv.weight.flatten(1)
+        laid_out = torch.ops.mkldnn._reorder_linear_weight(matrix, None)
+        product = torch.ops.mkldnn._linear_pointwise
         x = torch.rand(4, channels, side, side).contiguous(memory_format=torch.channels_last)
         rows = x.permute(0, 2, 3, 1)
-        ways = (partial(packed, x), partial(F.linear, rows, matrix, conv.bias))
+        ways = (
+            partial(packed, x),
+            partial(F.linear, rows, matrix, conv.bias),
+            partial(product, rows, laid_out, conv.bias, "none", [], ""),
+        )
         seconds = [least(way, 4) for way in ways]
         rates = [2.0 * x.numel() * out / one / 1e9 for one in seconds]
         cells = " | ".join(f"{1e3 * one:.1f} | {rate:.0f}" for one, rate in zip(seconds, rates, strict=True))

@@ -119,6 +119,8 @@ def _kind(func: Any, args: Any, found: Any) -> tuple[str, float]:
         # What adds to another tensor has that one first.
         x, weight = args[1:3] if name.endswith("_") else args[:2]
         transposed, groups = False, int(x.shape[1] // weight.shape[1])
+    elif name == "_linear_pointwise":
+        return "matrix", 2.0 * found.numel() * args[0].shape[-1]
     elif name in _MATRICES and isinstance(found, Tensor):
         inner = args[-1].shape[-2] if name != "addmm" else args[2].shape[-2]
         return "matrix", 2.0 * found.numel() * inner

@@ -58,36 +58,42 @@ class PackedPoint(PackedConv):
     faster.
 
     On processors of AMD's family 25 the library computes some that `is_deep_point` tells at an eighth
-    of its usual rate: on small maps, or to many channels (docs/performance.md).
+    of its usual rate: on small maps, or to many channels (docs/performance.md). The products are the
+    library's own, of weights that lie in its layout: torch's usual ones arrange them anew for each batch.
     """
 
     def __init__(self, conv: nn.Conv2d, activation: nn.Module | None = None) -> None:
         super().__init__(conv, activation)
-        self._matrix = conv.weight.detach().flatten(1)
+        self._many = conv.out_channels >= _MANY_OUT
+        self._matrix = torch.ops.mkldnn._reorder_linear_weight(conv.weight.detach().flatten(1), None)
         self.activation = activation or nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] to [N, out, h, w]."""
         if not self._as_product(x):
             return super().forward(x)
-        found: Tensor = self.activation(self._product(x))
-        return found
+        found: Tensor = torch.ops.mkldnn._linear_pointwise(
+            self._places(x), self._matrix, self._bias, *self._after
+        )
+        return found.permute(0, 3, 1, 2)
 
     def added_to(self, other: Tensor, x: Tensor) -> Tensor:
-        """See `PackedConv.added_to`."""
+        """activation(conv(x) + other); `other` may be written to."""
         if not self._as_product(x):
             return super().added_to(other, x)
-        found: Tensor = self.activation(other.add_(self._product(x)))
+        product = torch.ops.mkldnn._linear_pointwise.binary(
+            self._places(x), other.permute(0, 2, 3, 1), self._matrix, self._bias, "add"
+        )
+        found: Tensor = self.activation(product).permute(0, 3, 1, 2)
         return found
 
     def _as_product(self, x: Tensor) -> bool:
         rows, columns = self._shape[1]
         places = x.shape[2] * x.shape[3] // (rows * columns)
-        return places <= _SMALL_MAP or len(self._matrix) >= _MANY_OUT
+        return places <= _SMALL_MAP or self._many
 
-    def _product(self, x: Tensor) -> Tensor:
-        seen = every(x, *self._shape[1]).permute(0, 2, 3, 1)
-        return F.linear(seen, self._matrix, self._bias).permute(0, 3, 1, 2)
+    def _places(self, x: Tensor) -> Tensor:
+        return every(x, *self._shape[1]).permute(0, 2, 3, 1)
 
 
 class PackedParityPadded(nn.Module):

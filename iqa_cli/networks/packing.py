@@ -22,7 +22,14 @@ from torch import Tensor, nn
 
 from iqa_cli.networks.efficientnet_lite import InvertedResidual
 from iqa_cli.networks.folding import pairs_of
-from iqa_cli.networks.packed_conv import PackedConv, is_packable, packed_conv, packed_plain, post_operation
+from iqa_cli.networks.packed_conv import (
+    PackedConv,
+    PackedPoint,
+    is_packable,
+    packed_conv,
+    packed_plain,
+    post_operation,
+)
 from iqa_cli.networks.packed_decoder import pack_decoder_ends
 from iqa_cli.networks.packed_vcrnet import PackedReduction, pack_restoration
 from iqa_cli.networks.resnet import Bottleneck
@@ -34,30 +41,41 @@ from iqa_cli.networks.vcrnet_restoration import RestorationNet
 
 Network = TypeVar("Network", bound=nn.Module)
 
+_OPERATORS = (
+    "_convolution_pointwise",
+    "_convolution_pointwise_",
+    "_convolution_transpose_pointwise",
+    "_linear_pointwise",
+    "_reorder_convolution_weight",
+    "_reorder_convolution_transpose_weight",
+    "_reorder_linear_weight",
+)
+
 
 @cache
 def can_pack() -> bool:
     """Whether this build of torch has the library, and its operators do what they do in the one that this was
     written for: they are not part of torch's public interface."""
     operators = getattr(torch.ops, "mkldnn", None)
-    if not (
-        torch.backends.mkldnn.is_available()
-        and hasattr(operators, "_convolution_pointwise")
-        and hasattr(operators, "_reorder_convolution_weight")
-    ):
+    if not torch.backends.mkldnn.is_available() or not all(hasattr(operators, name) for name in _OPERATORS):
         return False
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
-        conv = nn.Conv2d(2, 2, 3, padding=1, bias=False)
-        x = torch.linspace(-1, 1, 2 * 2 * 5 * 5).reshape(2, 2, 5, 5).to(memory_format=torch.channels_last)
-        weight = torch.linspace(-0.5, 0.5, conv.weight.numel())
-        conv.weight.copy_(weight.reshape(conv.weight.shape))
-        wanted = conv(x).relu()
-        try:
-            packed = PackedConv(conv, nn.ReLU())
-            alone, added = packed(x), packed.added_to(torch.zeros_like(wanted), x)
-        except (RuntimeError, TypeError, AttributeError):  # another signature
-            return False
-        return all(torch.allclose(found, wanted, atol=1e-4) for found in (alone, added))
+        return _as_torch(PackedConv, 3) and _as_torch(PackedPoint, 1)
+
+
+def _as_torch(kind: type[PackedConv], side: int) -> bool:
+    """Whether a small packed convolution gives what torch's own one gives."""
+    conv = nn.Conv2d(2, 2, side, padding=side // 2, bias=False)
+    x = torch.linspace(-1, 1, 2 * 2 * 5 * 5).reshape(2, 2, 5, 5).to(memory_format=torch.channels_last)
+    weight = torch.linspace(-0.5, 0.5, conv.weight.numel())
+    conv.weight.copy_(weight.reshape(conv.weight.shape))
+    wanted = conv(x).relu()
+    try:
+        packed = kind(conv, nn.ReLU())
+        alone, added = packed(x), packed.added_to(torch.zeros_like(wanted), x)
+    except (RuntimeError, TypeError, AttributeError):  # another signature
+        return False
+    return all(torch.allclose(found, wanted, atol=1e-4) for found in (alone, added))
 
 
 def pack_convolutions(network: Network) -> Network:

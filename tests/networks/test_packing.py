@@ -158,17 +158,20 @@ def test_without_the_library_a_network_stays_as_it_is(monkeypatch: pytest.Monkey
     assert not any(isinstance(module, PackedConv) for module in network.modules())
 
 
-def test_operators_of_another_torch_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", [PackedConv, PackedPoint])
+def test_operators_of_another_torch_are_not_used(
+    monkeypatch: pytest.MonkeyPatch, kind: type[PackedConv]
+) -> None:
     def other(*_: object) -> torch.Tensor:
         raise TypeError("_convolution_pointwise() got another argument")
 
     can_pack.cache_clear()
     try:
         assert can_pack()
-        monkeypatch.setattr(PackedConv, "forward", other)
+        monkeypatch.setattr(kind, "forward", other)
         can_pack.cache_clear()
         assert not can_pack()
-        monkeypatch.setattr(PackedConv, "forward", lambda self, x: x.relu())
+        monkeypatch.setattr(kind, "forward", lambda self, x: x.relu())
         can_pack.cache_clear()
         assert not can_pack()
     finally:
