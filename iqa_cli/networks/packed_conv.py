@@ -13,9 +13,8 @@ from iqa_cli.networks.points import every
 from iqa_cli.networks.same_padding import ParityPadded
 
 _NOTHING: tuple[str, list[float], str] = ("none", [], "")
-# Which 1x1 convolutions are matrix products: channels from which on, and places of a map up to which, or
-# channels that come out from which on.
-_MANY_IN, _SMALL_MAP, _MANY_OUT = 512, 100, 512
+#: Channels from which on a 1x1 convolution is a matrix product.
+_MANY = 512
 
 
 class PackedConv(nn.Module):
@@ -53,47 +52,42 @@ class PackedConv(nn.Module):
         return found
 
 
-class PackedPoint(PackedConv):
-    """A 1x1 convolution of many channels, and the activation behind it: as a matrix product where that is
-    faster.
+class PackedPoint(nn.Module):
+    """A 1x1 convolution of many channels as a matrix product, and the activation behind it.
 
-    On processors of AMD's family 25 the library computes some that `is_deep_point` tells at an eighth
-    of its usual rate: on small maps, or to many channels (docs/performance.md). The products are the
-    library's own, of weights that lie in its layout: torch's usual ones arrange them anew for each batch.
+    As convolutions, the library computes some that `is_deep_point` tells at an eighth of its usual rate on
+    processors of AMD's family 25; as products of weights that lie in its layout, none (docs/performance.md).
+
+    Args:
+        conv, activation: As of `PackedConv`.
     """
 
     def __init__(self, conv: nn.Conv2d, activation: nn.Module | None = None) -> None:
-        super().__init__(conv, activation)
-        self._many = conv.out_channels >= _MANY_OUT
-        self._matrix = torch.ops.mkldnn._reorder_linear_weight(conv.weight.detach().flatten(1), None)
+        super().__init__()
+        stride: Any = conv.stride
+        self._stride: tuple[int, int] = stride
+        self._weight = torch.ops.mkldnn._reorder_linear_weight(conv.weight.detach().flatten(1), None)
+        self._bias = None if conv.bias is None else conv.bias.detach()
+        self._after = _NOTHING if activation is None else post_operation(activation) or _NOTHING
         self.activation = activation or nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] to [N, out, h, w]."""
-        if not self._as_product(x):
-            return super().forward(x)
         found: Tensor = torch.ops.mkldnn._linear_pointwise(
-            self._places(x), self._matrix, self._bias, *self._after
+            self._places(x), self._weight, self._bias, *self._after
         )
         return found.permute(0, 3, 1, 2)
 
     def added_to(self, other: Tensor, x: Tensor) -> Tensor:
-        """activation(conv(x) + other); `other` may be written to."""
-        if not self._as_product(x):
-            return super().added_to(other, x)
-        product = torch.ops.mkldnn._linear_pointwise.binary(
-            self._places(x), other.permute(0, 2, 3, 1), self._matrix, self._bias, "add"
+        """activation(conv(x) + other)."""
+        added = torch.ops.mkldnn._linear_pointwise.binary(
+            self._places(x), other.permute(0, 2, 3, 1), self._weight, self._bias, "add"
         )
-        found: Tensor = self.activation(product).permute(0, 3, 1, 2)
-        return found
-
-    def _as_product(self, x: Tensor) -> bool:
-        rows, columns = self._shape[1]
-        places = x.shape[2] * x.shape[3] // (rows * columns)
-        return places <= _SMALL_MAP or self._many
+        found: Tensor = self.activation(added)
+        return found.permute(0, 3, 1, 2)
 
     def _places(self, x: Tensor) -> Tensor:
-        return every(x, *self._shape[1]).permute(0, 2, 3, 1)
+        return every(x, *self._stride).permute(0, 2, 3, 1)
 
 
 class PackedParityPadded(nn.Module):
@@ -128,25 +122,27 @@ class PackedParityPadded(nn.Module):
         return self.padded(F.pad(x, self.margins(height, width)))
 
 
-def packed_conv(conv: nn.Conv2d, activation: nn.Module | None = None) -> PackedConv | PackedParityPadded:
+def packed_conv(
+    conv: nn.Conv2d, activation: nn.Module | None = None
+) -> PackedConv | PackedPoint | PackedParityPadded:
     """What takes the place of a convolution that `is_packable`."""
     if isinstance(conv, ParityPadded):
         return PackedParityPadded(conv, activation)
     return packed_plain(conv, activation)
 
 
-def packed_plain(conv: nn.Conv2d, activation: nn.Module | None = None) -> PackedConv:
+def packed_plain(conv: nn.Conv2d, activation: nn.Module | None = None) -> PackedConv | PackedPoint:
     """The same for a convolution that pads all sides alike."""
     return PackedPoint(conv, activation) if is_deep_point(conv) else PackedConv(conv, activation)
 
 
 def is_deep_point(conv: nn.Conv2d) -> bool:
-    """Whether it is a 1x1 convolution of many channels that may be faster as a matrix product."""
+    """Whether it is a 1x1 convolution of many channels, which is a matrix product here."""
     return (
         conv.kernel_size == (1, 1)
         and conv.padding == (0, 0)
         and conv.groups == 1
-        and conv.in_channels >= _MANY_IN
+        and conv.in_channels >= _MANY
         and conv.out_channels % 64 == 0
     )
 

@@ -63,7 +63,7 @@ def can_pack() -> bool:
         return _as_torch(PackedConv, 3) and _as_torch(PackedPoint, 1)
 
 
-def _as_torch(kind: type[PackedConv], side: int) -> bool:
+def _as_torch(kind: type[PackedConv | PackedPoint], side: int) -> bool:
     """Whether a small packed convolution gives what torch's own one gives."""
     conv = nn.Conv2d(2, 2, side, padding=side // 2, bias=False)
     x = torch.linspace(-1, 1, 2 * 2 * 5 * 5).reshape(2, 2, 5, 5).to(memory_format=torch.channels_last)

@@ -160,7 +160,7 @@ def test_without_the_library_a_network_stays_as_it_is(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("kind", [PackedConv, PackedPoint])
 def test_operators_of_another_torch_are_not_used(
-    monkeypatch: pytest.MonkeyPatch, kind: type[PackedConv]
+    monkeypatch: pytest.MonkeyPatch, kind: type[nn.Module]
 ) -> None:
     def other(*_: object) -> torch.Tensor:
         raise TypeError("_convolution_pointwise() got another argument")
