@@ -3,8 +3,8 @@ Markdown table.
 
     OMP_NUM_THREADS=1 python -m benchmarks.deep_points
 
-Four maps, one thread, float32; milliseconds of CPU, the least of five. By it `iqa_cli/networks/packed_conv.py`
-takes products of oneDNN; it is worth another look on another processor.
+Four maps, one thread, float32; milliseconds of CPU, the least of five. By it
+`iqa_cli/networks/packed_conv.py` takes products of oneDNN; it is worth another look on another processor.
 """
 
 from __future__ import annotations

@@ -30,8 +30,8 @@ class Prediction:
         height: Height in pixels as displayed, None where unknown.
         raw: The pooled output of the network before the calibration map (MOS in 0 to 1, not bounded).
         crops: Number of crops that were pooled.
-        distortion: The distortion that the distortion-aware branch sees, "pristine" for none; None where it
-            is not sure, or was not trained to name any.
+        distortion: The distortion that the distortion-aware branch sees, "pristine" where none is likelier;
+            None where it is not sure which, or was not trained to name any.
         distortion_level: Its level, 1 (just visible) to 5 (severe).
         scores: Every model's score by name; with one model just that one. None for a model that could not
             score the picture.

@@ -245,7 +245,7 @@ def _usage(error: Any, args: Sequence[str]) -> UsageError:
         message = " ".join(str(error.message).split()).rstrip(".")
         hint = f"did you mean {' or '.join(possible[:3])}?"
     named = [arg for arg in args if arg.startswith("-") and os.path.lexists(arg)]
-    if hasattr(error, "option_name") and named:
+    if "no such option" in message.lower() and not possible and named:
         hint = f"a name that begins with a dash is given as ./{printable(named[0])}"
     choice = re.search(r"'([^']*)' is not one of (.+)", message)
     if choice is not None:

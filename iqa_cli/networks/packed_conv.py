@@ -74,19 +74,19 @@ class PackedPoint(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] to [N, out, h, w]."""
         found: Tensor = torch.ops.mkldnn._linear_pointwise(
-            self._places(x), self._weight, self._bias, *self._after
+            self._positions(x), self._weight, self._bias, *self._after
         )
         return found.permute(0, 3, 1, 2)
 
     def added_to(self, other: Tensor, x: Tensor) -> Tensor:
         """activation(conv(x) + other)."""
         added = torch.ops.mkldnn._linear_pointwise.binary(
-            self._places(x), other.permute(0, 2, 3, 1), self._weight, self._bias, "add"
+            self._positions(x), other.permute(0, 2, 3, 1), self._weight, self._bias, "add"
         )
         found: Tensor = self.activation(added)
         return found.permute(0, 3, 1, 2)
 
-    def _places(self, x: Tensor) -> Tensor:
+    def _positions(self, x: Tensor) -> Tensor:
         return every(x, *self._stride).permute(0, 2, 3, 1)
 
 

@@ -1,7 +1,8 @@
 """The end of VCRNet's decoder as the CPU library computes it fastest: see `iqa_cli.networks.packing`.
 
 Its last two maps are the largest of the network, and the quality network reads them by reductions at stride 8
-alone. So the last one is computed at a seventh of its places, and none of the two is joined in memory.
+alone. So the last one is computed at a seventh of its positions (by 0.56 times the products, of which two in
+three are with zeros), and none of the two is joined in memory.
 Licence of this file: that of the project.
 """
 
@@ -19,7 +20,7 @@ from iqa_cli.networks.vcrnet import VCRNet
 from iqa_cli.networks.vcrnet_quality import BRANCH_WIDTH, Reduction
 from iqa_cli.networks.vcrnet_restoration import Up
 
-#: Two maps that the network joins along their channels.
+#: Two maps [N, C, H, W] and [N, S, H, W] that the network joins along their channels.
 Pair: TypeAlias = "tuple[Tensor, Tensor]"
 #: Stride of the reductions that read the decoder.
 _STRIDE = 8
@@ -40,7 +41,7 @@ class PairConv(nn.Module):
         self.slope = activation.weight.item()
 
     def forward(self, pair: Pair) -> Tensor:
-        """[N, out, h, w] of two maps."""
+        """[N, out, h, w] of maps of the channels that the two convolutions take."""
         first, second = pair
         return F.leaky_relu(self.second.added_to(self.first(first), second), self.slope, inplace=True)
 
@@ -49,15 +50,16 @@ class UpToPair(PackedUp):
     """`Up`, folded, its two maps not joined."""
 
     def forward(self, x: Tensor, skip: Tensor, _: nn.Module) -> Pair:  # type: ignore[override]
+        """Of x [N, in, ceil(H / 2), ceil(W / 2)] and the skip [N, S, H, W]."""
         return self.upward(x, skip), skip
 
 
-class UpToPlaces(nn.Module):
-    """The last `Up`, folded, at those places alone that a 3x3 kernel at stride 8 sees.
+class UpToPositions(nn.Module):
+    """The last `Up`, folded, at those positions alone that a 3x3 kernel at stride 8 sees.
 
-    These are the rows 8 i - 1, 8 i and 8 i + 1, and such columns: nine places a step, each of which comes of
-    at most 2x2 places of the map before the transposed convolution, all of 3x3. So they are the channels of a
-    plain convolution at stride 4.
+    These are the rows 8 i - 1, 8 i and 8 i + 1, and such columns: nine positions a step, each of which comes
+    of at most 2x2 positions of the map before the transposed convolution, all of 3x3. So they are the
+    channels of a plain convolution at stride 4.
 
     Args:
         up: Folded, 3x3 at stride 2; its input is a pair.
@@ -68,6 +70,7 @@ class UpToPlaces(nn.Module):
     def __init__(self, up: Up, width: int, activation: nn.PReLU) -> None:
         super().__init__()
         weight, bias = up.conv.weight.detach(), up.conv.bias
+        # Row and column of the result, its channels, those of the input, row and column of the kernel.
         kernel = weight.new_zeros(3, 3, weight.shape[1], weight.shape[0], 3, 3)
         # Row 8 i + d - 1 of the result comes of row 4 i + e - 1 of the input by row k of the kernel.
         taps = [(d, e, k) for d in range(3) for e in range(3) if 0 <= (k := d + 2 - 2 * e) < 3]
@@ -83,10 +86,10 @@ class UpToPlaces(nn.Module):
         )
 
     def forward(self, pair: Pair, skip: Tensor, _: nn.Module) -> Pair:
-        """The nine places as channels, row by row, [N, 9 C, ceil(H / 8), ceil(W / 8)]; the skip [N, S, H, W]
-        as it is."""
-        places = self.conv(pair)
-        rows = places.unflatten(1, (3, 3, -1))
+        """The nine positions as channels, row by row, [N, 9 C, ceil(H / 8), ceil(W / 8)]; the skip
+        [N, S, H, W] as it is."""
+        found = self.conv(pair)
+        rows = found.unflatten(1, (3, 3, -1))
         # Beyond its edges a reduction sees zeros.
         height, width = skip.shape[2:]
         rows[:, 0, :, :, 0] = 0
@@ -95,7 +98,7 @@ class UpToPlaces(nn.Module):
             rows[:, 2, :, :, -1] = 0
         if width % _STRIDE == 1:
             rows[:, :, 2, :, :, -1] = 0
-        return places, skip
+        return found, skip
 
 
 class PairReduction(nn.Module):
@@ -104,10 +107,10 @@ class PairReduction(nn.Module):
     Args:
         reduction: The third branch has its stride in its first convolution.
         width: Channels of the pair's first map.
-        of_places: Whether that map is given as `UpToPlaces` gives it.
+        at_positions: Whether that map is given as `UpToPositions` gives it.
     """
 
-    def __init__(self, reduction: Reduction, width: int, of_places: bool) -> None:
+    def __init__(self, reduction: Reduction, width: int, at_positions: bool) -> None:
         super().__init__()
         twice: Any = reduction.twice
         three: Any = (reduction.point, reduction.single, twice[0])
@@ -115,9 +118,9 @@ class PairReduction(nn.Module):
         kernel = torch.cat([F.pad(three[0].weight, (1, 1, 1, 1)), three[1].weight, three[2].weight]).detach()
         bias = torch.cat([conv.bias for conv in three]).detach()
         first = conv_of(kernel[:, :width], None, _STRIDE, 1)
-        if of_places:
-            by_place = kernel[:, :width].permute(0, 2, 3, 1).flatten(1)
-            first = conv_of(by_place[:, :, None, None], None, 1, 0)
+        if at_positions:
+            by_position = kernel[:, :width].permute(0, 2, 3, 1).flatten(1)
+            first = conv_of(by_position[:, :, None, None], None, 1, 0)
         second = conv_of(kernel[:, width:], bias, _STRIDE, 1)
         self.three = PairConv(first, second, reduction.activation)
         self.last = PackedConv(twice[1], reduction.activation)
@@ -129,13 +132,18 @@ class PairReduction(nn.Module):
 
 
 def pack_decoder_ends(network: VCRNet) -> None:
-    """Pack, in place, the last two steps of the decoder and what reads them; folded."""
+    """Pack, in place, the last two steps of the decoder and what reads them.
+
+    Where a batch norm is not folded, or a third branch of a reduction reads every position, they are left as
+    they are. What is packed can only be read by those reductions: there is no restored picture any more.
+    """
     net: Any = network
-    if network.config.stride_in == "last":
-        return  # a third branch reads every place
     ups, reductions, activation = net.restoration.ups, net.decoder_reductions, net.restoration.activation
+    folded = all(isinstance(reduction.norm, nn.Identity) for reduction in reductions)
+    if network.config.stride_in == "last" or not folded or not network.restoration.is_folded:
+        return
     before, last = ups[-2], ups[-1]
     width, last_width = before.conv.out_channels, last.conv.out_channels
-    ups[-2], ups[-1] = UpToPair(before, activation), UpToPlaces(last, width, activation)
-    reductions[0] = PairReduction(reductions[0], last_width, of_places=True)
-    reductions[1] = PairReduction(reductions[1], width, of_places=False)
+    ups[-2], ups[-1] = UpToPair(before, activation), UpToPositions(last, width, activation)
+    reductions[0] = PairReduction(reductions[0], last_width, at_positions=True)
+    reductions[1] = PairReduction(reductions[1], width, at_positions=False)

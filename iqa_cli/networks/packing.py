@@ -164,7 +164,7 @@ def _packed(module: nn.Module) -> Any:
         return PackedInvertedResidual(module)
     if isinstance(module, Block) and module.shortcut is not None:
         return PackedBlock(module)
-    if isinstance(module, VCRNet) and module.restoration.is_folded:
+    if isinstance(module, VCRNet):
         pack_decoder_ends(module)
     if isinstance(module, RestorationNet) and module.is_folded:
         return pack_restoration(module)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Raised when a change of the program makes the same weight score the same picture otherwise.
 SCORING = 1
+#: The same for the name that it gives to a distortion (`iqa_cli.scoring.naming`).
+NAMING = 2
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class ScorerKey:
         model: Name of the weight, for people; the checksum decides.
         weight: SHA-256 (hex) of the file of the weight, with network, calibration and interval in it.
         policy: Its size policy as JSON, with the defaults of the program for what the card does not say, and
-            `SCORING`.
+            `SCORING`; of a weight that names distortions also `NAMING`.
         settings: The mode, and what else was asked for that moves scores: "default", "fast bf16 cpu",
             "default no-exif". Precisions other than fp32 name the device, engines other than torch
             themselves. Batch size and threads are not in it: they do not move two decimals, nor does the
@@ -72,7 +74,8 @@ def _checksum(path: Path) -> str:
 
 
 def _policy(scorer: Scorer) -> str:
-    return json.dumps({**scorer.policy.to_dict(), "scoring": SCORING}, sort_keys=True)
+    versions = {"scoring": SCORING} | ({"naming": NAMING} if scorer.distortions else {})
+    return json.dumps(scorer.policy.to_dict() | versions, sort_keys=True)
 
 
 def _settings(scorer: Scorer, mode: Mode, exif: bool) -> str:

@@ -77,7 +77,7 @@ def test_packing_changes_no_score(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["mfenet", "mfenet, lite", "vcrnet", "vcrnet, strides last"])
-@pytest.mark.parametrize("sides", [(97, 128), (66, 73), (71, 64)])
+@pytest.mark.parametrize("sides", [(97, 128), (66, 73), (71, 64), (65, 81)])
 def test_other_sizes_and_layouts_are_computed_too(name: str, sides: tuple[int, int]) -> None:
     network = folded(name)
     packed = pack_convolutions(copy.deepcopy(network))
@@ -105,7 +105,7 @@ def test_the_last_map_of_a_decoder_is_made_where_it_is_read() -> None:
     with torch.inference_mode():
         packed(rgb)
     channels = packed.restoration.decoder_widths[-1] // 2
-    assert made[0].shape == (1, 9 * channels, 12, 12), "nine places of 64"
+    assert made[0].shape == (1, 9 * channels, 12, 12), "nine positions of 64"
 
 
 def test_of_an_efficientnet_lite_no_convolution_is_left_to_torch() -> None:

@@ -158,6 +158,18 @@ def test_another_weight_policy_or_mode_is_scored_by_itself(
     assert scorer.looked == 0
 
 
+@pytest.mark.parametrize(("what", "others"), [("SCORING", [True, True]), ("NAMING", [False, True])])
+def test_a_release_that_says_otherwise_looks_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, others: list[bool]
+) -> None:
+    plain, naming = FakeScorer("plain"), FakeScorer("naming")
+    naming.distortions = ("blur",)
+    before = keys_for(group_of(plain, naming), tmp_path)
+    monkeypatch.setattr(f"iqa_cli.scoring.storekey.{what}", 99)
+    after = keys_for(group_of(plain, naming), tmp_path)
+    assert [old != new for old, new in zip(before, after, strict=True)] == others
+
+
 def test_what_moves_scores_is_in_the_key(tmp_path: Path) -> None:
     def settings(exif: bool = True, **facts: str) -> str:
         scorer = FakeScorer()
