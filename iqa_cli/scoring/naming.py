@@ -4,10 +4,11 @@ The head on the branch (`iqa_cli.networks.distortion_head`) gives, of each crop,
 and of every type, and for every type its expected level. Crops at full resolution count alone where there are
 any: a reduced view hides blur, noise and compression, and has sharpness of its own.
 
-The head was fitted to as many undistorted crops as crops of each type, T to 1 against "pristine"; of what is
-scored much is undistorted. So its probabilities are taken over to the case that half of the pictures are
-(Saerens, Latinne and Decaestecker, Neural Computation 14:21, 2002), which half is our choice: `iqa pretrain
-dan` and `iqa refit` draw such crops.
+The head was fitted to as many undistorted crops as crops of each type (`iqa pretrain dan` and `iqa refit`
+draw them so), 1 to T against "pristine"; of what is scored much is undistorted. So the means over the crops
+are taken over to the case that half of all pictures are, as Saerens, Latinne and Decaestecker (Neural
+Computation 14:21, 2002) do it with the probabilities of one classifier. That it is half, and of means, is our
+choice.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ def name_distortion(
     counted = said[full_resolution] if full_resolution.any() else said
     pristine, *each = counted[:, : 1 + len(names)].mean(0)
     types = np.array(each)
+    if not np.isfinite(pristine + types.sum()):
+        return None, None
     if len(names) * pristine >= types.sum():
         return PRISTINE, None
     best = int(types.argmax())

@@ -37,6 +37,16 @@ def test_no_type_is_named_that_is_not_likely() -> None:
     assert name_distortion(np.array(said), np.ones(1, dtype=bool), three) == ("blur", 3)
 
 
+def test_crops_that_disagree_give_no_type() -> None:
+    said = np.array([[0, 0.6, 0.2, 0.2, 3, 3, 3], [0, 0.2, 0.6, 0.2, 3, 3, 3]])
+    assert name_distortion(said, np.ones(2, dtype=bool), (*NAMES, "haze")) == (None, None)
+
+
+def test_what_is_no_number_names_nothing() -> None:
+    assert named([crop(float("nan"), 0.5, 0.5)]) == (None, None)
+    assert named([crop(0.1, float("nan"), 0.5)]) == (None, None)
+
+
 def test_crops_that_see_something_else_do_not_move_the_level() -> None:
     assert named([crop(0, 1, 0, 4), crop(0, 1, 0, 4), crop(0, 0, 1, 1)]) == ("blur", 4)
 
