@@ -14,6 +14,12 @@ from typing import Any
 PRISTINE = "pristine"
 
 
+def shown(points: float) -> float:
+    """Points to two decimals, as they are shown: so far a score is the same alone, in a batch and with any
+    number of threads, so that what compares scores compares these."""
+    return round(points, 2)
+
+
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """The score of one picture, or the reason why there is none.

@@ -9,10 +9,8 @@ from enum import Enum
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.inputs import Inputs
 from iqa_cli.errors import ExitCode, ImageError
-from iqa_cli.prediction import Prediction
+from iqa_cli.prediction import Prediction, shown
 from iqa_cli.text import count
-
-_DECIMALS = 2
 
 
 class Sort(str, Enum):
@@ -69,9 +67,8 @@ class Pending:
 
 
 def shown_score(prediction: Prediction) -> float:
-    """The score to two decimals, which is how far it is the same alone, in a batch and with any number of
-    threads."""
-    return 0.0 if prediction.score is None else round(prediction.score, _DECIMALS)
+    """The score as it is shown, 0 where there is none."""
+    return shown(prediction.score or 0.0)
 
 
 @dataclass
@@ -109,7 +106,7 @@ class Tally:
         for model in prediction.errors:
             failed, first = self.further.get(model, (0, prediction))
             self.further[model] = (failed + 1, first)
-        if self.fail_below is not None and shown_score(prediction) < round(self.fail_below, _DECIMALS):
+        if self.fail_below is not None and shown_score(prediction) < shown(self.fail_below):
             self.below += 1
 
     def exit_code(self, *, strict_inputs: bool, exit_zero: bool) -> ExitCode:

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from iqa_cli.prediction import Prediction
+from iqa_cli.prediction import Prediction, shown
 
 #: Share of the pixels of the largest picture of a scene below which one is small.
 SMALL = 0.5
@@ -129,9 +129,9 @@ def _judged(verdict: Verdict, rivals: Sequence[Prediction], keep: Keep) -> Verdi
 
 
 def _score(prediction: Prediction) -> float | None:
-    """The score as it is shown, to two decimals."""
+    """The score as it is shown."""
     score = prediction.score
-    return None if score is None or not math.isfinite(score) else round(score, 2)
+    return None if score is None or not math.isfinite(score) else shown(score)
 
 
 def _pixels(prediction: Prediction) -> int:

@@ -14,6 +14,7 @@ from iqa_cli.culling.plan import Plan
 from iqa_cli.culling.steps import Kind, Step, Steps
 from iqa_cli.culling.xmp import LARGEST, SidecarError, new_sidecar, rating_of, with_rating
 from iqa_cli.errors import UsageError
+from iqa_cli.prediction import shown
 from iqa_cli.text import reason_of
 
 #: Scores from which on a picture gets 2, 3, 4 and 5 stars: the steps of `iqa_cli.card.LADDER`.
@@ -32,8 +33,8 @@ class Naming(str, Enum):
 
 
 def stars(score: float, thresholds: Sequence[float] = THRESHOLDS) -> int:
-    """1 to 5 stars of a score in points; to two decimals, as it is shown."""
-    return 1 + bisect_right(thresholds, round(score, 2))
+    """1 to 5 stars of a score in points, as it is shown."""
+    return 1 + bisect_right(thresholds, shown(score))
 
 
 def check_thresholds(thresholds: Sequence[float]) -> None:
