@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from benchmarks.roofline import least
-from iqa_cli.networks.packed_conv import PackedConv
+from iqa_cli.networks.packed_conv import PackedConv, PackedPoint
 
 #: Channels in and out, side of the map: those of ResNet-50 and of EfficientNet-Lite0 at 288x288.
 SHAPES = (
@@ -33,15 +33,13 @@ def main() -> None:
     print("| --- | --- | --: | --: | --: | --: | --: | --: |")
     for channels, out, side in SHAPES:
         conv = nn.Conv2d(channels, out, 1)
-        packed, matrix = PackedConv(conv), conv.weight.flatten(1)
-        laid_out = torch.ops.mkldnn._reorder_linear_weight(matrix, None)
-        product = torch.ops.mkldnn._linear_pointwise
+        matrix = conv.weight.flatten(1)
         x = torch.rand(4, channels, side, side).contiguous(memory_format=torch.channels_last)
         rows = x.permute(0, 2, 3, 1)
         ways = (
-            partial(packed, x),
+            partial(PackedConv(conv), x),
             partial(F.linear, rows, matrix, conv.bias),
-            partial(product, rows, laid_out, conv.bias, "none", [], ""),
+            partial(PackedPoint(conv), x),
         )
         seconds = [least(way, 4) for way in ways]
         rates = [2.0 * x.numel() * out / one / 1e9 for one in seconds]

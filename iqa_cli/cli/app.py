@@ -244,9 +244,11 @@ def _usage(error: Any, args: Sequence[str]) -> UsageError:
     if possible:
         message = " ".join(str(error.message).split()).rstrip(".")
         hint = f"did you mean {' or '.join(possible[:3])}?"
-    named = [arg for arg in args if arg.startswith("-") and os.path.lexists(arg)]
-    if "no such option" in message.lower() and not possible and named:
-        hint = f"a name that begins with a dash is given as ./{printable(named[0])}"
+    elif "no such option" in message.lower():
+        for arg in args:
+            if arg.startswith("-") and os.path.lexists(arg):
+                hint = f"a name that begins with a dash is given as ./{printable(arg)}"
+                break
     choice = re.search(r"'([^']*)' is not one of (.+)", message)
     if choice is not None:
         close = difflib.get_close_matches(choice[1], re.findall(r"'([^']*)'", choice[2]), n=1)

@@ -45,11 +45,13 @@ class PackedConv(nn.Module):
     def added_to(self, other: Tensor, x: Tensor) -> Tensor:
         """activation(conv(x) + other), written where `other` is, which nobody else may need any more."""
         attribute, values, algorithm = self._after
-        unary = None if attribute == "none" else attribute
+        # The library does a sum and a ReLU in one go, but no other slope.
+        sloped = attribute == "leaky_relu"
+        unary = None if sloped or attribute == "none" else attribute
         found: Tensor = torch.ops.mkldnn._convolution_pointwise_.binary(
             other, x, self._weight, self._bias, *self._shape, "add", 1.0, unary, values, algorithm or None
         )
-        return found
+        return F.leaky_relu(found, values[0], inplace=True) if sloped else found
 
 
 class PackedPoint(nn.Module):

@@ -16,14 +16,12 @@ from torch import Tensor, nn
 
 from iqa_cli.networks.packed_conv import PackedConv, conv_of
 from iqa_cli.networks.packed_vcrnet import PackedUp
-from iqa_cli.networks.vcrnet import VCRNet
+from iqa_cli.networks.vcrnet import DECODER_STRIDE, VCRNet
 from iqa_cli.networks.vcrnet_quality import BRANCH_WIDTH, Reduction
 from iqa_cli.networks.vcrnet_restoration import Up
 
 #: Two maps [N, C, H, W] and [N, S, H, W] that the network joins along their channels.
 Pair: TypeAlias = "tuple[Tensor, Tensor]"
-#: Stride of the reductions that read the decoder.
-_STRIDE = 8
 
 
 class PairConv(nn.Module):
@@ -37,21 +35,24 @@ class PairConv(nn.Module):
 
     def __init__(self, first: nn.Conv2d, second: nn.Conv2d, activation: nn.PReLU) -> None:
         super().__init__()
-        self.first, self.second = PackedConv(first), PackedConv(second)
-        self.slope = activation.weight.item()
+        self.first, self.second = PackedConv(first), PackedConv(second, activation)
 
     def forward(self, pair: Pair) -> Tensor:
         """[N, out, h, w] of maps of the channels that the two convolutions take."""
         first, second = pair
-        return F.leaky_relu(self.second.added_to(self.first(first), second), self.slope, inplace=True)
+        return self.second.added_to(self.first(first), second)
 
 
-class UpToPair(PackedUp):
+class UpToPair(nn.Module):
     """`Up`, folded, its two maps not joined."""
 
-    def forward(self, x: Tensor, skip: Tensor, _: nn.Module) -> Pair:  # type: ignore[override]
+    def __init__(self, up: Up, activation: nn.PReLU) -> None:
+        super().__init__()
+        self.up = PackedUp(up, activation)
+
+    def forward(self, x: Tensor, skip: Tensor, _: nn.Module) -> Pair:
         """Of x [N, in, ceil(H / 2), ceil(W / 2)] and the skip [N, S, H, W]."""
-        return self.upward(x, skip), skip
+        return self.up.upward(x, skip), skip
 
 
 class UpToPositions(nn.Module):
@@ -80,8 +81,8 @@ class UpToPositions(nn.Module):
         kernel = kernel.flatten(0, 2)
         several = None if bias is None else bias.detach().repeat(9)
         self.conv = PairConv(
-            conv_of(kernel[:, :width], None, _STRIDE // 2, 1),
-            conv_of(kernel[:, width:], several, _STRIDE // 2, 1),
+            conv_of(kernel[:, :width], None, DECODER_STRIDE // 2, 1),
+            conv_of(kernel[:, width:], several, DECODER_STRIDE // 2, 1),
             activation,
         )
 
@@ -94,9 +95,9 @@ class UpToPositions(nn.Module):
         height, width = skip.shape[2:]
         rows[:, 0, :, :, 0] = 0
         rows[:, :, 0, :, :, 0] = 0
-        if height % _STRIDE == 1:
+        if height % DECODER_STRIDE == 1:
             rows[:, 2, :, :, -1] = 0
-        if width % _STRIDE == 1:
+        if width % DECODER_STRIDE == 1:
             rows[:, :, 2, :, :, -1] = 0
         return found, skip
 
@@ -117,11 +118,11 @@ class PairReduction(nn.Module):
         # A 1x1 convolution is a 3x3 one with zeros around.
         kernel = torch.cat([F.pad(three[0].weight, (1, 1, 1, 1)), three[1].weight, three[2].weight]).detach()
         bias = torch.cat([conv.bias for conv in three]).detach()
-        first = conv_of(kernel[:, :width], None, _STRIDE, 1)
+        first = conv_of(kernel[:, :width], None, DECODER_STRIDE, 1)
         if at_positions:
             by_position = kernel[:, :width].permute(0, 2, 3, 1).flatten(1)
             first = conv_of(by_position[:, :, None, None], None, 1, 0)
-        second = conv_of(kernel[:, width:], bias, _STRIDE, 1)
+        second = conv_of(kernel[:, width:], bias, DECODER_STRIDE, 1)
         self.three = PairConv(first, second, reduction.activation)
         self.last = PackedConv(twice[1], reduction.activation)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from iqa_cli.networks.packed_conv import PackedConv
@@ -24,17 +23,15 @@ class PackedLevel(nn.Module):
     def __init__(self, level: ResidualLevel, activation: nn.PReLU) -> None:
         super().__init__()
         self.first = PackedConv(level.first.square, activation)
-        self.second = PackedConv(level.second.square)
+        self.second = PackedConv(level.second.square, activation)
         self.shortcut = PackedConv(level.shortcut) if isinstance(level.shortcut, nn.Conv2d) else None
         self.stride = level.stride
-        self.slope = activation.weight.item()
 
     def forward(self, x: Tensor, _: nn.Module) -> Tensor:
         y = self.first(x)
         # What comes in without a convolution of its own is the stem's map, which nobody else reads.
         shortcut = x if self.shortcut is None else self.shortcut(every(x, self.stride))
-        # The library does a sum and a ReLU in one go, but no other slope.
-        return F.leaky_relu(self.second.added_to(shortcut, y), self.slope, inplace=True)
+        return self.second.added_to(shortcut, y)
 
 
 class PackedUp(nn.Module):

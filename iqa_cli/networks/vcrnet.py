@@ -35,6 +35,8 @@ from iqa_cli.networks.vcrnet_restoration import RestorationNet
 
 #: Most stages that `freeze_early` takes.
 FREEZABLE = 4
+#: Stride of the reductions that read the decoder.
+DECODER_STRIDE = 8
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,9 @@ class VCRNet(WithRidge):
         self.backbone_reductions = nn.ModuleList(
             Reduction(width, 2, config.stride_in) for width in self.backbone.widths
         )
-        self.decoder_reductions = nn.ModuleList(Reduction(w, 8, config.stride_in) for w in finest_first)
+        self.decoder_reductions = nn.ModuleList(
+            Reduction(width, DECODER_STRIDE, config.stride_in) for width in finest_first
+        )
         self.head = QualityHead(4 * 2 * 3 * BRANCH_WIDTH, config.head_width, config.dropout)
         self.ridge = None if config.ridge is None else KernelRidge(config.ridge)
 
