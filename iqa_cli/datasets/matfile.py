@@ -117,6 +117,8 @@ def _matrix(data: bytes, order: str, depth: int) -> tuple[str, Any]:
     parts = _elements(data, order)
     flags, sizes = (_numbers(*next(parts, (0, b"")), order) for _ in range(2))
     name = _text(*next(parts, (0, b"")), order)
+    if flags.dtype.kind == "f" or sizes.dtype.kind == "f":  # of which some are no whole numbers
+        raise _Damaged
     if depth > _MAX_DEPTH or len(flags) != 2 or not 2 <= len(sizes) <= 8 or min(sizes) < 0:
         raise _Damaged
     shape = tuple(int(size) for size in sizes)
