@@ -47,6 +47,13 @@ def qen(
     ] = None,
     output: RunFolder = Path("runs/qen"),
     van: Annotated[str, typer.Option(help="Size of the VAN.")] = _DEFAULTS.van,
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND",
+            help="EfficientNet-Lite whose maps are learnt: lite0 (if not given), lite1, lite2; once or more.",
+        ),
+    ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = _DEFAULTS.steps,
     batch: Annotated[int, typer.Option(min=2, help="Crops a step.")] = _DEFAULTS.batch,
     size: Annotated[int, typer.Option(min=64, help="Side of the crops, a multiple of 32.")] = _DEFAULTS.size,
@@ -57,7 +64,8 @@ def qen(
     env: Environment = context.obj
     env.quiet |= quiet
     try:
-        config = DistillConfig(van=van, size=size, batch=batch, steps=steps, seed=seed)
+        teachers = tuple(teacher or _DEFAULTS.teachers)
+        config = DistillConfig(van=van, size=size, batch=batch, steps=steps, seed=seed, teachers=teachers)
     except ValueError as error:
         raise UsageError(f"--{error}") from None
     with interruptible(env):
@@ -88,11 +96,12 @@ def qen(
 
 
 qen.__doc__ = """\b
-Teach a VAN the stage maps of an ImageNet EfficientNet-Lite0.
+Teach a VAN the stage maps of ImageNet networks (EfficientNet-Lite).
 
 \b
 Example:
   iqa pretrain qen --root ../shared/data/biq2021 -o runs/qen
+  iqa pretrain qen --root ../shared/data/biq2021 --teacher lite0 --teacher lite2
 
 \b
 Labels are not read. The result is qen.safetensors in the run folder, for

@@ -135,9 +135,11 @@ class DistillConfig:
         rate: Peak learning rate of AdamW.
         weight_decay: Decay of AdamW.
         seed: Seed.
+        teachers: Kinds of EfficientNet-Lite whose maps are learnt, of `PACKAGED` in
+            `iqa_cli.training.efficientnet`; the errors of several are averaged.
 
     Raises:
-        ValueError: A field is of the wrong type or out of its range.
+        ValueError: A field is of the wrong type or out of its range, or a teacher is named twice.
     """
 
     van: str = "b0"
@@ -148,12 +150,19 @@ class DistillConfig:
     rate: float = number(2e-3, above=0)
     weight_decay: float = number(0.02, at_least=0)
     seed: int = number(0, at_least=0, at_most=LARGEST_SEED)
+    teachers: tuple[str, ...] = ("lite0",)
 
     def __post_init__(self) -> None:
         check_fields(self)
         if self.size % 32:
             raise ValueError(f"size must be a multiple of 32, not {self.size}")
+        if not self.teachers or len(set(self.teachers)) < len(self.teachers):
+            raise ValueError("teacher: one or more, each once")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for `config.json` and the file's own record."""
-        return asdict(self)
+        """Plain values for `config.json` and the file's own record; without the teacher that is the default,
+        as runs were described before there was a choice."""
+        values = asdict(self)
+        if self.teachers == DistillConfig.teachers:
+            del values["teachers"]
+        return values

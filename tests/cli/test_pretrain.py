@@ -1,5 +1,5 @@
-"""`iqa pretrain qen`, and what `iqa train` makes of its result. The teacher is a small stand-in: the real one
-comes with an extra."""
+"""`iqa pretrain qen`, and what `iqa train` makes of its result. The teachers are small stand-ins: the real
+ones come with an extra."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -21,6 +22,7 @@ from iqa_cli.datasets.csvfile import read_csv
 from iqa_cli.datasets.record import split_hash
 from iqa_cli.errors import ExitCode
 from iqa_cli.training import distill
+from iqa_cli.training.provenance import read_recipe
 from tests.cli.conftest import Iqa, Result
 from tests.cli.test_train import InterruptedAt
 from tests.training.tinydata import TINY, make_data
@@ -31,13 +33,15 @@ Pretrain = Callable[..., Result]
 
 
 class Teacher(nn.Module):
-    """Maps of the widths and strides of EfficientNet-Lite0."""
+    """Maps of the widths and strides of an EfficientNet-Lite."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str) -> None:
         super().__init__()
+        widths = {"lite0": [16, 24, 40, 112, 320], "lite2": [16, 24, 48, 120, 352]}[kind]
+        self.feature_info = SimpleNamespace(channels=lambda: widths)
         with torch.random.fork_rng():
-            torch.manual_seed(3)
-            self.mixes = nn.ModuleList(nn.Conv2d(3, width, 1) for width in (16, *distill.TEACHER_WIDTHS))
+            torch.manual_seed(widths[-1])
+            self.mixes = nn.ModuleList(nn.Conv2d(3, width, 1) for width in widths)
         self.requires_grad_(False)
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -46,7 +50,7 @@ class Teacher(nn.Module):
 
 @pytest.fixture(autouse=True)
 def _teacher(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(distill, "efficientnet_lite0", Teacher)
+    monkeypatch.setattr(distill, "efficientnet_maps", Teacher)
     monkeypatch.setattr(distill, "LOG_EVERY", 5)
     monkeypatch.chdir(tmp_path)
 
@@ -114,6 +118,23 @@ def test_a_start_without_a_recipe_is_of_undocumented_origin(iqa: Iqa, pretrain: 
     assert "the start of QEN (bare.safetensors) is not documented" in card["licence"]["weights"]
 
 
+def test_several_teachers_teach_otherwise_and_are_named(pretrain: Pretrain, tmp_path: Path) -> None:
+    assert pretrain("--steps", "2").code == 0
+    alone = load_file("qen/qen.safetensors")
+    mixed = pretrain("--steps", "2", "--teacher", "lite0", "--teacher", "lite2")
+    assert mixed.code == ExitCode.USAGE
+    assert "another run" in mixed.err
+    both = pretrain("--steps", "2", "--teacher", "lite0", "--teacher", "lite2", "-o", tmp_path / "both")
+    assert both.code == 0, both.err
+    found = load_file(tmp_path / "both" / "qen.safetensors")
+    assert found.keys() == alone.keys()
+    assert any(not torch.equal(found[name], alone[name]) for name in found)
+    recipe = read_recipe(tmp_path / "both" / "qen.safetensors")
+    assert recipe is not None
+    assert recipe["teacher"]["network"] == "EfficientNet-Lite0, ImageNet and EfficientNet-Lite2, ImageNet"
+    assert recipe["config"]["teachers"] == ["lite0", "lite2"]
+
+
 def test_a_finished_run_is_not_made_again(pretrain: Pretrain, monkeypatch: pytest.MonkeyPatch) -> None:
     assert pretrain("--steps", "2").code == 0
     before = Path("qen/qen.safetensors").read_bytes()
@@ -166,6 +187,8 @@ def test_ctrl_c_and_the_same_command_give_the_same_start(pretrain: Pretrain, dat
     ("options", "message", "hint"),
     [
         (["--van", "tinny"], "no VAN 'tinny'", "did you mean tiny?"),
+        (["--teacher", "lite9"], "--teacher: there is no 'lite9'", "there are lite0, lite1, lite2"),
+        (["--teacher", "lite0", "--teacher", "lite0"], "teacher: one or more, each once", ""),
         (["--batch", "13"], "12 pictures are fewer than a batch of 13", "lower --batch"),
         (["--size", "72"], "size must be a multiple of 32", ""),
         (["--seed", "-1"], "seed must be at least 0", ""),

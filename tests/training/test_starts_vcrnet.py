@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from iqa_cli.networks.vcrnet_quality import Trunk
-from iqa_cli.training.starts import efficientnet_lite0
+from iqa_cli.training.starts import efficientnet_maps
 from iqa_cli.training.starts_vcrnet import load_lite0_trunk
 
 
@@ -17,7 +17,7 @@ def test_the_trunk_gives_the_maps_of_efficientnet_lite0() -> None:
     rgb = torch.rand(1, 3, 64, 96)
     with torch.inference_mode():
         found = trunk.eval()(rgb)
-        extractor = efficientnet_lite0()
+        extractor = efficientnet_maps("lite0")
         expected = extractor((rgb - 0.5) / 0.5)
     for one, other in zip(found[:3], (expected[1], expected[2], expected[3]), strict=True):
         torch.testing.assert_close(one, other)
