@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
+from benchmarks.crop_choice import difference
 from benchmarks.frozen_features import Array, predicted
 from benchmarks.learning_curve import folds_of, in_groups, kept_features
-from benchmarks.more_crops import difference
 from iqa_cli.datasets.registry import read_database
 
 SHARES = (0.1, 0.2, 0.3, 0.5)

@@ -22,9 +22,9 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 
+from benchmarks.crop_choice import difference
 from benchmarks.frozen_features import FOLDS, Array, predicted
 from benchmarks.middles import middle as cut
-from benchmarks.more_crops import difference
 from iqa_cli.datasets.record import ImageRecord
 from iqa_cli.datasets.registry import read_database
 from iqa_cli.evaluation.bootstrap import intervals

@@ -3,9 +3,10 @@
     python -m benchmarks.overhead [WEIGHT] [--turns 3]
 
 The pictures are the mosaics of `score_sizes.py`. "Decoder" is Pillow alone, from the file to all pixels;
-"reducing" making the whole view and the glance of the pixels; "decoding" what scoring does up to the crops,
-both included; "network" the same crops in batches; "all" a picture of `score_many`; "the rest" what it takes
-beyond decoding and network. One thread of the network, the least of the turns.
+"opening" what scoring does to have them; "reducing" making the whole view and the glance of them; "crops" all
+up to the crops, opening and reducing included; "network" the same crops in batches; "all" a picture of
+`score_many`; "neither" its share that is neither opening nor network, "the rest" that which is neither crops
+nor network. One thread of the network, the least of the turns.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ def main() -> None:
     options = parser.parse_args()
     scorer = load(options.weight, device="cpu", threads=1)
     policy = scorer.policy
-    titles = ("decoder, s", "reducing, s", "decoding, s", "times", "network, s", "all, s", "the rest, of all")
+    titles = (
+        *("decoder, s", "opening, s", "times the decoder", "reducing, s", "crops, s", "times the decoder"),
+        *("network, s", "all, s", "neither, of all", "the rest, of all"),
+    )
     print(f"| picture | {' | '.join(titles)} |\n| --- |{' --: |' * len(titles)}")
     with tempfile.TemporaryDirectory() as name:
         for label, size in SIZES.items():
@@ -52,6 +56,9 @@ def main() -> None:
                 with Image.open(path) as image:
                     image.load()
 
+            def opening(path: Path = path) -> None:
+                open_photo(path).close()
+
             def reducing(photo: Photo) -> None:
                 sizes = {policy.whole_size(photo.width, photo.height)}
                 if policy.glance_weight:
@@ -61,25 +68,26 @@ def main() -> None:
                 for size in sizes:
                     averaged.resized(*size, policy.kernel, quick=True)
 
-            def decoding(path: Path = path) -> np.ndarray:
+            def cutting(path: Path = path) -> np.ndarray:
                 with open_photo(path) as photo:
                     return np.stack([crop.pixels for crop in iter_crops(photo, policy, quick=True)])
 
-            crops, opened = decoding(), open_photo(path)
+            crops, opened = cutting(), open_photo(path)
             steps: list[Callable[[], object]] = [
                 decoder,
+                opening,
                 lambda opened=opened: reducing(opened),  # type: ignore[misc]
-                decoding,
+                cutting,
                 lambda crops=crops: scorer.predict_crops(crops),  # type: ignore[misc]
                 lambda path=path: list(scorer.score_many([path])),  # type: ignore[misc]
             ]
             turns = [[seconds_of(step) for step in steps] for _ in range(options.turns)]
             opened.close()
-            bare, reduced, decoded, network, whole = np.min(turns, axis=0)
-            rest = max(0.0, whole - decoded - network) / whole
+            bare, had, reduced, cut, network, whole = np.min(turns, axis=0)
+            neither, rest = (max(0.0, whole - pixels - network) / whole for pixels in (had, cut))
             print(
-                f"| {label} | {bare:.3f} | {reduced:.3f} | {decoded:.3f} | {decoded / bare:.2f} "
-                f"| {network:.3f} | {whole:.3f} | {rest:.1%} |",
+                f"| {label} | {bare:.3f} | {had:.3f} | {had / bare:.2f} | {reduced:.3f} | {cut:.3f} "
+                f"| {cut / bare:.2f} | {network:.3f} | {whole:.3f} | {neither:.1%} | {rest:.1%} |",
                 flush=True,
             )
 

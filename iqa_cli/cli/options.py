@@ -164,7 +164,11 @@ NativeMode = Annotated[
 ]
 FastMode = Annotated[
     bool,
-    typer.Option("--fast", help="See a large picture reduced only; moves scores.", rich_help_panel="Scoring"),
+    typer.Option(
+        "--fast",
+        help="Look at two crops or so, of a large picture reduced; moves scores.",
+        rich_help_panel="Scoring",
+    ),
 ]
 ScoringDevice = Annotated[Device, typer.Option(help="Where to compute.", rich_help_panel="Scoring")]
 Precision = Annotated[

@@ -72,7 +72,8 @@ def iter_crops(
         policy: What the network was trained for.
         mode: "default" tiles a picture near the training resolution, and takes a larger one reduced and in
             native crops; both get a glance where the policy says so. "native" covers the full resolution,
-            all crops with the same weight. "fast" looks at a larger picture reduced only.
+            all crops with the same weight. "fast" looks at a row of crops, two as a rule, along the
+            middle of the picture, or of the reduced copy of a larger one.
         quick: As of `Photo.resized`: whether torch makes the reduced views.
 
     Returns:
@@ -138,6 +139,10 @@ def _plan(width: int, height: int, policy: SizePolicy, mode: Mode) -> list[_Part
     size = (width, height)
     if mode == "native":
         return [_Part("native", size, 1.0, _covering(width, height, policy.crop))]
+    near = policy.is_near(width, height)
+    if mode == "fast":
+        view_size = size if near else policy.whole_size(width, height)
+        return [_row("tiles" if near else "whole", view_size, policy)]
     glance_size = policy.glance_size(width, height)
     if policy.glance_weight > 0 and glance_size != size:
         share = policy.glance_weight
@@ -146,17 +151,32 @@ def _plan(width: int, height: int, policy: SizePolicy, mode: Mode) -> list[_Part
             *(part._replace(share=(1 - share) * part.share) for part in others if share < 1),
             _Part("glance", glance_size, share, _covering(*glance_size, policy.crop)),
         ]
-    if policy.is_near(width, height):
+    if near:
         return [_centred("tiles", size, 1.0, policy)]
-    whole_size = policy.whole_size(width, height)
-    native_share = 0.0 if mode == "fast" else policy.native_weight
     parts: list[_Part] = []
-    if native_share < 1:
-        parts.append(_centred("whole", whole_size, 1 - native_share, policy))
-    if native_share > 0:
+    if policy.native_weight < 1:
+        whole_size = policy.whole_size(width, height)
+        parts.append(_centred("whole", whole_size, 1 - policy.native_weight, policy))
+    if policy.native_weight > 0:
         places = _spread(width, height, policy)
-        parts.append(_Part("native", size, native_share, places, policy.native_best))
+        parts.append(_Part("native", size, policy.native_weight, places, policy.native_best))
     return parts
+
+
+def _row(view: View, size: tuple[int, int], policy: SizePolicy) -> _Part:
+    """A view looked at in few crops: a row of them along its longer side, through its middle."""
+    crop, (width, height) = policy.crop, size
+    longer = max(width, height)
+    count = max(2, round(longer / crop))
+    if count * crop < longer:
+        # Side by side, since gaps would be in the middle as well; what is left out are the ends.
+        first = (longer - count * crop) // 2
+        along = list(range(first, first + count * crop, crop))
+    else:
+        along = grid_positions(max(longer, crop), crop)
+    across = (max(min(size) - crop, 0) + 1) // 2
+    places = [(start, across) if width > height else (across, start) for start in along]
+    return _Part(view, size, 1.0, places, shares=_centre_shares(places, size, policy))
 
 
 def _covering(width: int, height: int, crop: int) -> list[tuple[int, int]]:
@@ -171,8 +191,8 @@ def _centred(view: View, size: tuple[int, int], share: float, policy: SizePolicy
     reduced view of up to `CORNERS_AND_MIDDLE` crops a side has its four corners and its middle, which see all
     of it but 3 % (of a photograph of 3:2) in five crops instead of seven; native crops look there as well.
     """
-    crop, sigma = policy.crop, policy.centre_sigma
-    if not sigma:
+    crop = policy.crop
+    if not policy.centre_sigma:
         return _Part(view, size, share, _covering(*size, crop))
     width, height = size
     if view == "whole" and crop < min(size) and max(size) <= CORNERS_AND_MIDDLE * crop:
@@ -183,14 +203,24 @@ def _centred(view: View, size: tuple[int, int], share: float, policy: SizePolicy
     x, y = ((max(length - crop, 0) + 1) // 2 for length in size)
     if (x, y) not in places:
         places.append((x, y))
+    return _Part(view, size, share, places, shares=_centre_shares(places, size, policy))
+
+
+def _centre_shares(
+    places: list[tuple[int, int]], size: tuple[int, int], policy: SizePolicy
+) -> list[float] | None:
+    """How much the crops of a view count by their distance from its middle; None: all the same."""
+    if not policy.centre_sigma:
+        return None
     counts = []
     for place in places:
         # Middle of the crop against the middle of the view, in half sides of the view.
         away = [
-            (2 * start + min(crop, length)) / length - 1 for start, length in zip(place, size, strict=True)
+            (2 * start + min(policy.crop, length)) / length - 1
+            for start, length in zip(place, size, strict=True)
         ]
-        counts.append(math.exp(-sum(d * d for d in away) / (2 * sigma**2)))
-    return _Part(view, size, share, places, shares=[count / sum(counts) for count in counts])
+        counts.append(math.exp(-sum(d * d for d in away) / (2 * policy.centre_sigma**2)))
+    return [count / sum(counts) for count in counts]
 
 
 def _spread(width: int, height: int, policy: SizePolicy) -> list[tuple[int, int]]:

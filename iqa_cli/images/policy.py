@@ -146,6 +146,8 @@ class SizePolicy:
             *self._describe_best(),
             *self._describe_glance(),
             "With --native, the full resolution is tiled and all crops count the same.",
+            "With --fast, a row of crops along the middle of the picture, or of the reduced view of a larger "
+            "one, is all that is looked at.",
             f"A side under {crop} pixels is mirrored up to {crop}, never enlarged; "
             f"sides under {self.min_side} are refused.",
             f"A transparent picture is scored over a dark (grey {dark}) and a light (grey {light}) "

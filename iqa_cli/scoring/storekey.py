@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 SCORING = 1
 #: The same for the name that it gives to a distortion (`iqa_cli.scoring.naming`).
 NAMING = 2
+#: The same for what `--fast` looks at.
+FAST = 2
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class ScorerKey:
         model: Name of the weight, for people; the checksum decides.
         weight: SHA-256 (hex) of the file of the weight, with network, calibration and interval in it.
         policy: Its size policy as JSON, with the defaults of the program for what the card does not say, and
-            `SCORING`; of a weight that names distortions also `NAMING`.
+            `SCORING`; of a weight that names distortions also `NAMING`, in fast mode `FAST`.
         settings: The mode, and what else was asked for that moves scores: "default", "fast bf16 cpu",
             "default no-exif". Precisions other than fp32 name the device, engines other than torch
             themselves. Batch size and threads are not in it: they do not move two decimals, nor does the
@@ -60,7 +62,10 @@ def keys_of(
     """
     return [
         ScorerKey(
-            scorer.name, scorer.sha256 or _checksum(path), _policy(scorer), _settings(scorer, mode, exif)
+            scorer.name,
+            scorer.sha256 or _checksum(path),
+            _policy(scorer, mode),
+            _settings(scorer, mode, exif),
         )
         for scorer, path in zip(group.scorers, weights, strict=True)
     ]
@@ -73,8 +78,9 @@ def _checksum(path: Path) -> str:
         raise WeightsError(f"{one_line(path)}: cannot be read: {reason_of(error)}") from None
 
 
-def _policy(scorer: Scorer) -> str:
+def _policy(scorer: Scorer, mode: Mode) -> str:
     versions = {"scoring": SCORING} | ({"naming": NAMING} if scorer.distortions else {})
+    versions |= {"fast": FAST} if mode == "fast" else {}
     return json.dumps(scorer.policy.to_dict() | versions, sort_keys=True)
 
 

@@ -229,9 +229,31 @@ def test_whole_view_is_the_reduced_picture(examples: Path) -> None:
         assert np.abs(crop.pixels - reduced[y : y + 224, x : x + 224]).max() <= 2
 
 
-def test_fast_mode_sees_only_the_whole() -> None:
-    assert {crop.view for crop in crops_of(Image.new("RGB", (1600, 1200)), "fast")} == {"whole"}
-    assert {crop.view for crop in crops_of(Image.new("RGB", (600, 500)), "fast")} == {"tiles"}
+@pytest.mark.parametrize(
+    ("size", "view", "places"),
+    [
+        ((1600, 1200), "whole", [(0, 110), (184, 110), (367, 110)]),
+        ((1200, 800), "whole", [(0, 97), (202, 97), (403, 97)]),
+        ((600, 500), "tiles", [(0, 138), (188, 138), (376, 138)]),
+        ((500, 500), "tiles", [(138, 26), (138, 250)]),
+        ((400, 500), "tiles", [(88, 26), (88, 250)]),
+        ((300, 300), "tiles", [(38, 0), (38, 76)]),
+        ((200, 180), "tiles", [(0, 0)]),
+    ],
+)
+def test_fast_mode_looks_along_the_middle(
+    size: tuple[int, int], view: str, places: list[tuple[int, int]]
+) -> None:
+    across, down = (np.linspace(0, 255, length).astype(np.uint8) for length in size)
+    pixels = np.stack(np.broadcast_arrays(across[None, :], down[:, None], np.uint8(0)), axis=-1)
+    found = crops_of(Image.fromarray(pixels), "fast")
+    assert {crop.view for crop in found} == {view}
+    seen = POLICY.whole_size(*size)
+    for crop, place in zip(found, places, strict=True):
+        middle = crop.pixels[112, 112, :2] / 255 * (np.array(seen) - 1)
+        assert middle == pytest.approx(np.array(place) + np.minimum(seen, 224) / 2, abs=3)
+    assert sum(crop.weight for crop in found) == pytest.approx(1)
+    assert found[0].weight == pytest.approx(found[-1].weight)
 
 
 def test_only_native_crops_beside_another_view_are_chosen_from() -> None:

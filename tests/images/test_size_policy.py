@@ -79,7 +79,7 @@ def test_words_follow_the_numbers() -> None:
     ):
         assert words in text
     assert "33%" not in " ".join(SizePolicy(native_best=1).describe())
-    assert "middle" not in " ".join(SizePolicy(centre_sigma=0).describe())
+    assert "in the middle" not in " ".join(SizePolicy(centre_sigma=0).describe())
     for line in SizePolicy().describe():
         assert line.endswith(".")
         assert line.isprintable()
