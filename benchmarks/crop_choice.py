@@ -62,7 +62,7 @@ def crops_of(scorer: Scorer, path: Path) -> dict[str, tuple[npt.NDArray[np.uint8
         return np.stack(crops), np.full(len(crops), 1 / len(crops))
 
     across, down = ([0, max(0, length - side)] for length in (width, height))
-    middle_x, middle_y = [across[1] // 2], [down[1] // 2]
+    middle_x, middle_y = [(across[1] + 1) // 2], [(down[1] + 1) // 2]
     found["middle"] = equal(pixels, middle_y, middle_x)
     found["beside"] = equal(pixels, middle_y, across)
     found["above"] = equal(pixels, down, middle_x)

@@ -166,7 +166,7 @@ FastMode = Annotated[
     bool,
     typer.Option(
         "--fast",
-        help="Look at two crops or so, of a large picture reduced; moves scores.",
+        help="Look at two or three crops, of a large picture reduced; moves scores.",
         rich_help_panel="Scoring",
     ),
 ]

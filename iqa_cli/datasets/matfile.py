@@ -7,6 +7,7 @@ not for files from anywhere. The layout: "MAT-File Format", The MathWorks, chapt
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -122,9 +123,10 @@ def _matrix(data: bytes, order: str, depth: int) -> tuple[str, Any]:
     if depth > _MAX_DEPTH or len(flags) != 2 or not 2 <= len(sizes) <= 8 or min(sizes) < 0:
         raise _Damaged
     shape = tuple(int(size) for size in sizes)
-    kind, entries = int(flags[0]) & 0xFF, 1
-    for size in shape:
-        entries *= size
+    kind, entries = int(flags[0]) & 0xFF, math.prod(shape)
+    # Also where a side of 0 lets it hold nothing.
+    if math.prod(size or 1 for size in shape) > _LARGEST:
+        raise _Damaged
     if kind == _CELL:
         cells = [_matrix(part, order, depth + 1)[1] for found, part in parts if found == _MATRIX]
         if len(cells) != entries:

@@ -72,8 +72,9 @@ def iter_crops(
         policy: What the network was trained for.
         mode: "default" tiles a picture near the training resolution, and takes a larger one reduced and in
             native crops; both get a glance where the policy says so. "native" covers the full resolution,
-            all crops with the same weight. "fast" looks at a row of crops, two as a rule, along the
-            middle of the picture, or of the reduced copy of a larger one.
+            all crops with the same weight. "fast" looks at a row of two or three crops (of a panorama more)
+            through the middle of the picture, or of the reduced copy of a larger one, without the glance
+            beside it.
         quick: As of `Photo.resized`: whether torch makes the reduced views.
 
     Returns:
@@ -140,7 +141,7 @@ def _plan(width: int, height: int, policy: SizePolicy, mode: Mode) -> list[_Part
     if mode == "native":
         return [_Part("native", size, 1.0, _covering(width, height, policy.crop))]
     near = policy.is_near(width, height)
-    if mode == "fast":
+    if mode == "fast" and policy.glance_weight < 1:
         view_size = size if near else policy.whole_size(width, height)
         return [_row("tiles" if near else "whole", view_size, policy)]
     glance_size = policy.glance_size(width, height)
@@ -164,7 +165,8 @@ def _plan(width: int, height: int, policy: SizePolicy, mode: Mode) -> list[_Part
 
 
 def _row(view: View, size: tuple[int, int], policy: SizePolicy) -> _Part:
-    """A view looked at in few crops: a row of them along its longer side, through its middle."""
+    """A view looked at in few crops: a row of them through its middle, along its longer side (of a square
+    upright, as it costs less in SRCC by docs/performance.md)."""
     crop, (width, height) = policy.crop, size
     longer = max(width, height)
     count = max(2, round(longer / crop))

@@ -41,6 +41,7 @@ def open_photo(
     max_pixels: int = 250_000_000,
     exif: bool = True,
     draft_side: int | None = None,
+    draft_shortest: int = SizePolicy.crop,
     min_side: int = SizePolicy.min_side,
 ) -> Photo:
     """Decode a picture (of an animation its first frame), ready to be asked for pieces.
@@ -53,6 +54,7 @@ def open_photo(
         draft_side: If given, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, so that both sides stay
             at least twice those of a view reduced to this geometric-mean side. Such a photo has no native
             regions.
+        draft_shortest: The shorter side that such a view has at least.
         min_side: Pictures with a shorter side are refused.
 
     Returns:
@@ -63,6 +65,7 @@ def open_photo(
             truncated, damaged, no image, of a format that is not supported, too large or too small.
         TypeError: if `source` is none of the types above.
     """
+    draft = None if draft_side is None else (draft_side, draft_shortest)
     try:
         if isinstance(source, np.ndarray):
             image = image_from_array(source)
@@ -71,13 +74,13 @@ def open_photo(
         if isinstance(source, Image.Image):
             return _decoded(source, max_pixels, min_side, exif=exif, owned=False)
         if isinstance(source, (bytes, bytearray, memoryview)):
-            return _from_stream(io.BytesIO(source), max_pixels, min_side, exif, draft_side)
+            return _from_stream(io.BytesIO(source), max_pixels, min_side, exif, draft)
         if isinstance(source, (str, os.PathLike)):
             with open_file(source) as stream:
-                return _from_stream(stream, max_pixels, min_side, exif, draft_side)
+                return _from_stream(stream, max_pixels, min_side, exif, draft)
         if hasattr(source, "read"):
             stream = source if source.seekable() else io.BytesIO(source.read())
-            return _from_stream(stream, max_pixels, min_side, exif, draft_side)
+            return _from_stream(stream, max_pixels, min_side, exif, draft)
     except MemoryError:
         raise ImageError("not enough memory to decode it") from None
     raise TypeError(f"cannot open a picture from {type(source).__name__}")
@@ -108,7 +111,7 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
 
 
 def _from_stream(
-    stream: BinaryIO, max_pixels: int, min_side: int, exif: bool, draft_side: int | None
+    stream: BinaryIO, max_pixels: int, min_side: int, exif: bool, draft: tuple[int, int] | None
 ) -> Photo:
     stream.seek(0)
     head = stream.read(HEAD_BYTES)
@@ -140,9 +143,9 @@ def _from_stream(
         if transfer is not None:
             raise _is_hdr(transfer)
         _check_size(*image.size, max_pixels, min_side)
-        if draft_side is None or image.format == "WEBP":  # a JPEG is then decoded smaller, in less memory yet
+        if draft is None or image.format == "WEBP":  # a JPEG is then decoded smaller, in less memory yet
             image = in_less_memory(image, stream)
-        return _decoded(image, max_pixels, min_side, exif=exif, draft_side=draft_side, owned=True)
+        return _decoded(image, max_pixels, min_side, exif=exif, draft=draft, owned=True)
 
 
 def _decoded(
@@ -151,7 +154,7 @@ def _decoded(
     min_side: int,
     *,
     exif: bool,
-    draft_side: int | None = None,
+    draft: tuple[int, int] | None = None,
     owned: bool,
 ) -> Photo:
     """A photo of a picture that Pillow has opened but perhaps not decoded yet."""
@@ -159,8 +162,8 @@ def _decoded(
     with quiet_pillow():
         width, height = image.size
         _check_size(width, height, max_pixels, min_side)
-        if draft_side is not None and image.format in ("JPEG", "MPO"):
-            view_width, view_height = reduced_size(width, height, draft_side, SizePolicy.crop)
+        if draft is not None and image.format in ("JPEG", "MPO"):
+            view_width, view_height = reduced_size(width, height, *draft)
             image.draft(image.mode, (2 * view_width, 2 * view_height))
             full_size = (width, height)
         # Pillow turns a TIFF by itself while it decodes it, and drops the tag then.

@@ -145,9 +145,15 @@ class ScorerGroup:
                 views = _views(policies, mode, [lane for lane in every if lane not in known])
             if len(views) > 1 and hasattr(source, "read") and not source.seekable():
                 source = io.BytesIO(source.read())
-            for draft_side, geometries in views.items():
+            for draft, geometries in views.items():
+                side, shortest = draft or (None, SizePolicy.crop)
                 with open_photo(
-                    source, max_pixels=max_pixels, exif=exif, draft_side=draft_side, min_side=least
+                    source,
+                    max_pixels=max_pixels,
+                    exif=exif,
+                    draft_side=side,
+                    draft_shortest=shortest,
+                    min_side=least,
                 ) as photo:
                     yield Size(photo.width, photo.height)
                     for lanes in geometries.values():
@@ -204,17 +210,20 @@ class ScorerGroup:
 
 def _views(
     policies: Sequence[SizePolicy], mode: Mode, lanes: Iterable[int]
-) -> dict[int | None, dict[SizePolicy, tuple[int, ...]]]:
-    """Side for reduced-size decoding -> geometry -> those of the lanes that look so.
+) -> dict[tuple[int, int] | None, dict[SizePolicy, tuple[int, ...]]]:
+    """Sides for reduced-size decoding -> geometry -> those of the lanes that look so.
 
-    A picture is opened once for each side. Reduced-size decoding would take the native crops away, so only a
-    mode without them has it: all others open a picture once.
+    A picture is opened once for each of them. Reduced-size decoding would take the native crops away, so only
+    a mode without them has it: all others open a picture once.
     """
-    views: dict[int | None, dict[SizePolicy, tuple[int, ...]]] = {}
+    views: dict[tuple[int, int] | None, dict[SizePolicy, tuple[int, ...]]] = {}
     for number in lanes:
         policy = policies[number]
-        side = policy.reduced_side if mode == "fast" else None
-        geometries = views.setdefault(side, {})
+        draft = None
+        if mode == "fast":
+            # More than half of `near_side`: what is tiled as it is has to be decoded as it is.
+            draft = max(policy.reduced_side, policy.near_side // 2 + 1), policy.crop
+        geometries = views.setdefault(draft, {})
         geometries[policy.geometry()] = (*geometries.get(policy.geometry(), ()), number)
     return views
 

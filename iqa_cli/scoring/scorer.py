@@ -221,7 +221,7 @@ class Scorer:
         Args:
             source: A path, the bytes of a file, a binary stream, a PIL image, or an array: uint8 or uint16,
                 [H, W], [H, W, 3] RGB or [H, W, 4] RGBA.
-            mode: "default"; "native" tiles the full resolution; "fast" looks at two crops or so, of a
+            mode: "default"; "native" tiles the full resolution; "fast" looks at two or three crops, of a
                 larger picture reduced.
             max_pixels: Larger pictures are refused.
             exif: Whether the EXIF orientation is applied.

@@ -156,6 +156,8 @@ class DistillConfig:
         check_fields(self)
         if self.size % 32:
             raise ValueError(f"size must be a multiple of 32, not {self.size}")
+        for teacher in self.teachers:
+            check_type("an entry of teachers", str, teacher)
         if not self.teachers or len(set(self.teachers)) < len(self.teachers):
             raise ValueError("teacher: one or more, each once")
 

@@ -9,8 +9,9 @@ features stay meaningful there. Our own recipe.
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from iqa_cli.training.checkpoint import (
 from iqa_cli.training.config import DistillConfig
 from iqa_cli.training.crops import CropSampler, Image
 from iqa_cli.training.devices import Machine, autocast
-from iqa_cli.training.efficientnet import PACKAGED
+from iqa_cli.training.efficientnet import PACKAGED, check_packaged
 from iqa_cli.training.fields import nearest
 from iqa_cli.training.loader import Speed, batches, makers
 from iqa_cli.training.provenance import RECIPE_KEY, read_recipe
@@ -66,6 +67,11 @@ class FeatureDistiller(nn.Module):
         self.norms = nn.ModuleList(nn.BatchNorm2d(t, affine=False) for t in widths)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None])
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None])
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **more: Any) -> Any:
+        """Also of a checkpoint from when there was one teacher, under the name "teacher"."""
+        named = {re.sub(r"^teacher\.", "teachers.0.", name): value for name, value in state_dict.items()}
+        return super().load_state_dict(named, *args, **more)
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Errors of the four stages, [4], the mean over the teachers, of RGB [N, 3, S, S] in 0 to 1; 1 is the
@@ -165,10 +171,12 @@ def check_distill(config: DistillConfig, pictures: int) -> None:
 
     Raises:
         UsageError: There is no such VAN or teacher, or there are fewer pictures than a batch.
+        WeightsError: A teacher is not installed.
     """
     for kind in config.teachers:
         if kind not in PACKAGED:
             raise UsageError(f"--teacher: there is no {kind!r}", hint=f"there are {', '.join(PACKAGED)}")
+        check_packaged(kind)
     if config.van not in VAN_SIZES:
         raise UsageError(f"--van: there is no VAN {config.van!r}", hint=nearest(config.van, VAN_SIZES))
     if pictures < config.batch:

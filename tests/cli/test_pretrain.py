@@ -20,7 +20,7 @@ from iqa_cli.cli.app import run
 from iqa_cli.cli.context import Environment
 from iqa_cli.datasets.csvfile import read_csv
 from iqa_cli.datasets.record import split_hash
-from iqa_cli.errors import ExitCode
+from iqa_cli.errors import ExitCode, WeightsError
 from iqa_cli.training import distill
 from iqa_cli.training.provenance import read_recipe
 from tests.cli.conftest import Iqa, Result
@@ -48,9 +48,15 @@ class Teacher(nn.Module):
         return [mix(F.avg_pool2d(x, 2 ** (i + 1))) for i, mix in enumerate(self.mixes)]
 
 
+def _installed(kind: str) -> None:
+    if kind == "lite1":
+        raise WeightsError("the weights of EfficientNet-Lite1 are not installed")
+
+
 @pytest.fixture(autouse=True)
 def _teacher(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(distill, "efficientnet_maps", Teacher)
+    monkeypatch.setattr(distill, "check_packaged", _installed)
     monkeypatch.setattr(distill, "LOG_EVERY", 5)
     monkeypatch.chdir(tmp_path)
 
@@ -169,6 +175,16 @@ def test_ctrl_c_and_the_same_command_give_the_same_start(pretrain: Pretrain, dat
     resumed = pretrain()
     assert "resumed at step 5 of 7" in resumed.err
     assert Path("qen/qen.safetensors").read_bytes() == Path("whole/qen.safetensors").read_bytes()
+    # One that was begun when there was but one teacher.
+    saved = torch.load("whole/last.pt", weights_only=True)
+    old = {name.replace("teachers.0.", "teacher."): value for name, value in saved["model"].items()}
+    assert old.keys() != saved["model"].keys()
+    torch.save({**saved, "model": old}, "whole/last.pt")
+    Path("whole/qen.safetensors").unlink()
+    assert run(whole, Environment(io.BytesIO(), io.BytesIO(), err := io.StringIO())) == 0, err.getvalue()
+    assert "resumed at step 7 of 7" in err.getvalue()
+    assert Path("qen/qen.safetensors").read_bytes() == Path("whole/qen.safetensors").read_bytes()
+    assert "teachers" not in Path("whole/config.json").read_text()
     # Another recipe, or other pictures, is another run.
     before = {path.name: path.read_bytes() for path in Path("qen").iterdir()}
     for options, difference in (
@@ -188,6 +204,7 @@ def test_ctrl_c_and_the_same_command_give_the_same_start(pretrain: Pretrain, dat
     [
         (["--van", "tinny"], "no VAN 'tinny'", "did you mean tiny?"),
         (["--teacher", "lite9"], "--teacher: there is no 'lite9'", "there are lite0, lite1, lite2"),
+        (["--teacher", "lite1"], "EfficientNet-Lite1 are not installed", ""),
         (["--teacher", "lite0", "--teacher", "lite0"], "teacher: one or more, each once", ""),
         (["--batch", "13"], "12 pictures are fewer than a batch of 13", "lower --batch"),
         (["--size", "72"], "size must be a multiple of 32", ""),

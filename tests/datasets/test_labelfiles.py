@@ -83,6 +83,28 @@ def test_a_number_of_an_unknown_kind_does_not_end_the_process(tmp_path: Path, ki
     assert failure.message == f"cannot read '{path}': it is no MATLAB file, or a damaged one"
 
 
+@pytest.mark.parametrize(
+    ("flags", "sizes"),
+    [
+        ((7, "<dd", (np.nan, 0)), (5, "<ii", (1, 1))),
+        ((6, "<II", (6, 0)), (9, "<dd", (np.inf, 1))),
+        ((6, "<II", (6, 0)), (5, "<iii", (2**31 - 1, 2**31 - 1, 0))),
+        ((6, "<II", (1, 0)), (13, "<QQ", (2**64 - 1, 0))),
+        ((6, "<II", (6, 0)), (12, "<qq", (2**62, 0))),
+    ],
+)
+def test_sizes_that_no_array_has_are_damage(
+    tmp_path: Path, flags: tuple[int, str, tuple[float, ...]], sizes: tuple[int, str, tuple[float, ...]]
+) -> None:
+    """Found by fuzzing, and by looking for more of the kind."""
+    path = tmp_path / "labels.mat"
+    head = b"".join(_element(kind, struct.pack(form, *values)) for kind, form, values in (flags, sizes))
+    body = head + _element(1, b"mos") + _element(9, b"")
+    path.write_bytes(b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM" + _element(14, body))
+    failure = trees.refusal(lambda file: read_mat(file, "mos"), path)
+    assert failure.message == f"cannot read '{path}': it is no MATLAB file, or a damaged one"
+
+
 def test_a_compressed_matlab_file_does_not_unpack_to_gigabytes(tmp_path: Path) -> None:
     path = tmp_path / "bomb.mat"
     packer = zlib.compressobj(9)

@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = Path(__file__).parent / "corpus"
 # Wrong beyond an exception: an input that takes so long, or so much memory (torch has 400 MB of it).
-_LIMITS = ["-timeout=10", "-rss_limit_mb=1500", "-max_len=32768", "-print_final_stats=1"]
+_LIMITS = ["-timeout=10", "-rss_limit_mb=1500", "-max_len=32768"]
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("target", choices=["decoding", "weights", "readers"])
-    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seconds", type=int, default=60, help="More than 0.")
     parser.add_argument("--runs", type=int, default=-1)
     parser.add_argument("--folder", type=Path, default=Path("fuzzing"))
     parser.add_argument("--replay", type=Path, nargs="+")
@@ -42,7 +42,7 @@ def main() -> None:
     import atheris
 
     with atheris.instrument_imports(include=["iqa_cli", "PIL", "openpyxl"]):
-        from tests.fuzz.targets import TARGETS
+        from tests.fuzz.targets import TARGETS, remove_folders
     from tests.fuzz.seeds import SEEDS
 
     seeds, corpus = options.folder / "seeds" / options.target, options.folder / "corpus" / options.target
@@ -61,6 +61,7 @@ def main() -> None:
         if time.monotonic() >= ends:
             # Not by -max_total_time: atheris 3.0.0 sometimes takes its own exit there for a finding.
             print(f"{done} inputs in {options.seconds} s, no finding", file=sys.stderr, flush=True)
+            remove_folders()
             os._exit(0)
         target(data)
         done += 1

@@ -51,6 +51,6 @@ def test_random_damage_gives_no_finding(target: str, examples: Path) -> None:
 def test_a_minute_of_coverage_guided_fuzzing(target: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.fuzz", target, "--seconds", "60", "--folder", str(tmp_path)]
     # By a shell: a child of this process counts the memory that this one has had as its own.
-    shell = ["sh", "-c", '"$@"; exit $?', "sh", *command]
+    shell = ["sh", "-c", 'timeout 500 "$@"; exit $?', "sh", *command]
     done = subprocess.run(shell, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

@@ -16,6 +16,7 @@ from iqa_cli.images.policy import Mode, SizePolicy
 from iqa_cli.scoring import group as module
 from iqa_cli.scoring.group import ScorerGroup
 from iqa_cli.scoring.scorer import Scorer
+from tests.scoring.fakescorers import FakeScorer, group_of
 from tests.tinyweight import make_tiny_weight
 
 #: Seen by three weights: two look at the same places with other shares, the third looks elsewhere.
@@ -89,6 +90,21 @@ def test_scores_are_the_bits_of_each_weight_alone_and_pictures_are_decoded_once(
     assert len({value for p in together for value in p.scores.values()}) == 3 * len(pictures)
     assert {p.model for p in together} == {"one"}
     assert all(p.error is None and p.errors == {} for p in together)
+
+
+@pytest.mark.parametrize(
+    ("size", "policy"),
+    [
+        ((2200, 2200), SizePolicy(near_side=2300)),
+        ((4000, 1000), SizePolicy(crop=1024, near_side=1024, reduced_side=1024)),
+    ],
+)
+def test_what_is_tiled_as_it_is_is_not_decoded_smaller(size: tuple[int, int], policy: SizePolicy) -> None:
+    file = io.BytesIO()
+    Image.linear_gradient("L").resize(size).save(file, "JPEG")
+    found = group_of(FakeScorer(policy=policy)).score(file.getvalue(), mode="fast")
+    assert found.error is None
+    assert found.score == pytest.approx(50, abs=1)
 
 
 def test_one_picture_is_scored_by_all(group: ScorerGroup, alone: list[Scorer], examples: Path) -> None:

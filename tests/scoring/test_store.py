@@ -158,15 +158,24 @@ def test_another_weight_policy_or_mode_is_scored_by_itself(
     assert scorer.looked == 0
 
 
-@pytest.mark.parametrize(("what", "others"), [("SCORING", [True, True]), ("NAMING", [False, True])])
+@pytest.mark.parametrize(
+    ("what", "mode", "others"),
+    [
+        ("SCORING", "default", [True, True]),
+        ("NAMING", "default", [False, True]),
+        ("FAST", "fast", [True, True]),
+        ("FAST", "default", [False, False]),
+        ("FAST", "native", [False, False]),
+    ],
+)
 def test_a_release_that_says_otherwise_looks_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, others: list[bool]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, mode: str, others: list[bool]
 ) -> None:
     plain, naming = FakeScorer("plain"), FakeScorer("naming")
     naming.distortions = ("blur",)
-    before = keys_for(group_of(plain, naming), tmp_path)
+    before = keys_for(group_of(plain, naming), tmp_path, mode=mode)
     monkeypatch.setattr(f"iqa_cli.scoring.storekey.{what}", 99)
-    after = keys_for(group_of(plain, naming), tmp_path)
+    after = keys_for(group_of(plain, naming), tmp_path, mode=mode)
     assert [old != new for old, new in zip(before, after, strict=True)] == others
 
 
