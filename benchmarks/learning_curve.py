@@ -29,8 +29,9 @@ from iqa_cli.datasets.record import ImageRecord
 from iqa_cli.datasets.registry import read_database
 from iqa_cli.evaluation.bootstrap import intervals
 from iqa_cli.evaluation.resample import Sample
+from iqa_cli.training.config import PACKAGED
 from iqa_cli.training.crops import to_tensor
-from iqa_cli.training.efficientnet import PACKAGED, efficientnet_lite
+from iqa_cli.training.efficientnet import efficientnet_lite
 from iqa_cli.training.pictures import decode
 
 

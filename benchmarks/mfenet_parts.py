@@ -4,15 +4,17 @@ python -m benchmarks.mfenet_parts --root BIQ2021/ --qen b0=QEN.safetensors --qen
   --resnet50 RESNET.npz [--seeds 0 1 2] [--first 1500] [--only "all parts" "no FFM" ...]
 
 So that many runs fit onto a CPU, a picture is the 128 pixels in its middle, and the frozen distortion branch
-looks at it once. The rest is trained as the specification says (L1 and the high-frequency task), the first
-two stages of the quality branch kept, without flips, ranking or averaged weights. Every VAN starts from the
-same short distillation, EfficientNet-Lite2 from ImageNet; the contrastive distortion branch is that of the
-weight named. Part train is fitted, calib is reported; nothing is chosen on it.
+looks at it once; "slowly tuned" has its last stage learn at a tenth of the quality branch's rate, with its
+batch norms as they are. The rest is trained as the specification says (L1 and the high-frequency task), the
+first two stages of the quality branch kept, without flips, ranking or averaged weights. Every VAN starts
+from the same short distillation, EfficientNet-Lite2 from ImageNet; the contrastive distortion branch is that
+of the weight named. Part train is fitted, calib is reported; nothing is chosen on it.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import math
 import time
 from collections.abc import Sequence
@@ -37,12 +39,14 @@ from iqa_cli.weights import load_network
 
 SIDE, BATCH, KEPT_STAGES = 128, 16, 2
 RATE_BACKBONE, RATE_NEW, DECAY = 3e-4, 1e-3, 0.02
+RATE_TUNED = 0.1 * RATE_BACKBONE
 #: Name -> fields of the config that differ from the specification's parts on a VAN-B0.
 ARMS: dict[str, dict[str, Any]] = {
     "all parts": {},
     "VAN-B1 for B0": {"van": "b1"},
     "no DAN": {"dan": "none"},
     "DAN of ImageNet": {"dan": "imagenet"},
+    "DAN slowly tuned": {},
     "added, not AFF": {"fusion": "add"},
     "concatenated, not AFF": {"fusion": "concat"},
     "no FFM": {"ffm": False},
@@ -64,6 +68,22 @@ class Kept(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         return self.maps
+
+
+class Tuned(nn.Module):
+    """Stands in for the frozen distortion branch, too: a copy of it whose last stage learns."""
+
+    def __init__(self, dan: DAN) -> None:
+        super().__init__()
+        self.resnet: Any = copy.deepcopy(dan.resnet).requires_grad_(False)
+        self.resnet.layer4.requires_grad_(True)
+
+    def train(self, mode: bool = True) -> Tuned:
+        return super().train(False)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        maps: list[Tensor] = self.resnet.stages(x)
+        return maps
 
 
 def middle(record: ImageRecord) -> np.ndarray:
@@ -88,8 +108,9 @@ def fit(
     qen: Path | None,
     seed: int,
     epochs: int,
+    tuned: DAN | None = None,
 ) -> MFENet:
-    """Train one arm."""
+    """Train one arm, with this distortion branch learning or that of the maps frozen."""
     torch.manual_seed(seed)
     network: Any = MFENet(MFENetConfig(**fields))
     if qen is None:
@@ -98,13 +119,16 @@ def fit(
         load_qen(network.qen, qen)
     network.freeze_early(KEPT_STAGES)
     if network.dan is not None:
-        network.dan = Kept()
+        network.dan = Kept() if tuned is None else Tuned(tuned)
+    slow = [p for p in network.dan.parameters() if p.requires_grad] if tuned is not None else []
     backbone = {id(p) for p in network.qen.parameters()}
     learnt = [p for p in network.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in learnt if id(p) in backbone], "lr": RATE_BACKBONE},
-        {"params": [p for p in learnt if id(p) not in backbone], "lr": RATE_NEW},
+        {"params": [p for p in learnt if id(p) not in backbone | {id(s) for s in slow}], "lr": RATE_NEW},
     ]
+    if slow:
+        groups.append({"params": slow, "lr": RATE_TUNED})
     optimiser = torch.optim.AdamW(groups, weight_decay=DECAY)
     a_pass = len(rgb) // BATCH
     steps = epochs * a_pass
@@ -183,7 +207,8 @@ def main() -> None:
                 if (fields.get("dan") == "imagenet") != (kind == "imagenet"):
                     continue
                 start = None if "backbone" in fields else qens[fields.get("van", "b0")]
-                network = fit(rgb[0], maps[0], opinions[0], fields, start, seed, given.epochs)
+                tuned = dan if name == "DAN slowly tuned" else None
+                network = fit(rgb[0], maps[0], opinions[0], fields, start, seed, given.epochs, tuned)
                 srcc = correlation(network, rgb[1], maps[1], opinions[1])
                 found[name].append(srcc)
                 print(f"# {time.monotonic() - began:.0f} s: seed {seed}, {name}: {srcc:.4f}", flush=True)

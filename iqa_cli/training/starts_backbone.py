@@ -16,7 +16,8 @@ from iqa_cli.errors import WeightsError
 from iqa_cli.networks.timm_backbone import Backbone
 from iqa_cli.tensorfile import read_file, read_header
 from iqa_cli.text import one_line, printable
-from iqa_cli.training.efficientnet import PACKAGED, architecture_of, efficientnet_lite
+from iqa_cli.training.config import PACKAGED
+from iqa_cli.training.efficientnet import architecture_of, efficientnet_lite
 from iqa_cli.training.fields import nearest
 from iqa_cli.training.provenance import UNKNOWN
 from iqa_cli.training.starts import INT8_STRIDES, file_sha256, load_resnet50_int8
