@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from iqa_cli.cli.completing import complete_packaged
 from iqa_cli.cli.context import Environment
 from iqa_cli.cli.long_run import command_line, interruptible, limit_threads
 from iqa_cli.cli.options import (
