@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import warnings
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import ParseError
 
 from iqa_cli.datasets.table import Row
 from iqa_cli.errors import DatasetError
 from iqa_cli.text import one_line
-
-# What a damaged workbook raises in openpyxl: the archive, its compression, its XML, or what stands in it.
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError)
-_BROKEN = (*_DAMAGE, zipfile.BadZipFile, zlib.error, ParseError, NotImplementedError)
 
 
 def read_sheet(
@@ -42,7 +35,9 @@ def read_sheet(
     shown = one_line(path)
     try:
         lines = list(_lines(path, sheet))
-    except _BROKEN as error:
+    except DatasetError:
+        raise
+    except Exception as error:  # whatever openpyxl, the archive, its compressions and its XML raise on damage
         reason = one_line(getattr(error, "strerror", None) or "it is no workbook, or a damaged one")
         raise DatasetError(f"cannot read '{shown}': {reason}") from None
     wanted = [column.lower() for column in columns]

@@ -137,6 +137,29 @@ def test_a_damaged_workbook_is_read_or_refused_in_one_line(tmp_path: Path) -> No
     assert all(message.isprintable() and str(path) in message for message in refusals)
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [(6, 1), (6, 0x40), (8, 14), (8, 12), (8, 99)],
+    ids=["encrypted", "strongly encrypted", "LZMA that is none", "bzip2 that is none", "of no compression"],
+)
+def test_a_workbook_whose_archive_says_what_it_is_not_is_damaged(
+    tmp_path: Path, place: int, value: int
+) -> None:
+    """The first was found by fuzzing."""
+    path = tmp_path / "labels.xlsx"
+    book = openpyxl.Workbook()
+    book.active.append(("image", "mos"))
+    book.save(path)
+    content = bytearray(path.read_bytes())
+    for signature, further in ((b"PK\3\4", 0), (b"PK\1\2", 2)):
+        at = -1
+        while (at := content.find(signature, at + 1)) >= 0:
+            content[at + place + further : at + place + further + 2] = struct.pack("<H", value)
+    path.write_bytes(content)
+    failure = trees.refusal(lambda file: read_sheet(file, "image", "mos"), path)
+    assert failure.message == f"cannot read '{path}': it is no workbook, or a damaged one"
+
+
 @pytest.mark.parametrize("content", [b"", b"image,mos\n", b"PK\x03\x04", b"\x89HDF\r\n\x1a\n" + bytes(600)])
 def test_another_kind_of_file_is_refused(tmp_path: Path, content: bytes) -> None:
     for path in (tmp_path / "a.mat", tmp_path / "a.xlsx"):
