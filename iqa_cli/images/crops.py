@@ -176,7 +176,7 @@ def _row(view: View, size: tuple[int, int], policy: SizePolicy) -> _Part:
         along = list(range(first, first + count * crop, crop))
     else:
         along = grid_positions(max(longer, crop), crop)
-    across = (max(min(size) - crop, 0) + 1) // 2
+    across = _start_in_middle(min(size), crop)
     places = [(start, across) if width > height else (across, start) for start in along]
     return _Part(view, size, 1.0, places, shares=_centre_shares(places, size, policy))
 
@@ -201,11 +201,15 @@ def _centred(view: View, size: tuple[int, int], share: float, policy: SizePolicy
         places = [(x, y) for y, x in product((0, height - crop), (0, width - crop))]
     else:
         places = _covering(width, height, crop)
-    # Rounded as `grid_positions` rounds, which has the middle of an odd number of crops already.
-    x, y = ((max(length - crop, 0) + 1) // 2 for length in size)
+    x, y = (_start_in_middle(length, crop) for length in size)
     if (x, y) not in places:
         places.append((x, y))
     return _Part(view, size, share, places, shares=_centre_shares(places, size, policy))
+
+
+def _start_in_middle(length: int, crop: int) -> int:
+    """Rounded as `grid_positions` rounds, which has the middle of an odd number of crops already."""
+    return (max(length - crop, 0) + 1) // 2
 
 
 def _centre_shares(

@@ -9,8 +9,9 @@ from typing import Any
 from iqa_cli.errors import UsageError
 from iqa_cli.text import one_line
 from iqa_cli.training.beginning import Beginning, Parts, Seen
+from iqa_cli.training.efficientnet import LICENCE, network_of, package_of
 from iqa_cli.training.options import RunOptions
-from iqa_cli.training.provenance import TEACHER, check_pristine, made_start, package_start
+from iqa_cli.training.provenance import check_pristine, made_start, package_start
 from iqa_cli.training.starts import file_sha256
 from iqa_cli.training.starts_vcrnet import load_lite0_trunk, load_restoration, read_restoration_shape
 
@@ -48,7 +49,9 @@ class Starts(Beginning):
         points = []
         if run.backbone is not None:
             load_lite0_trunk(network.backbone)
-            points.append(package_start("backbone", TEACHER["network"], TEACHER["package"], "Apache-2.0"))
+            points.append(
+                package_start("backbone", network_of(run.backbone), package_of(run.backbone), LICENCE)
+            )
         if run.restoration is not None:
             path, its = Path(run.restoration), seen.get("restoration", ())
             check_pristine("--restoration", load_restoration(network.restoration, path) or None, its)

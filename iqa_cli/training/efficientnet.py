@@ -14,6 +14,9 @@ from torch import Tensor
 from iqa_cli.errors import WeightsError
 from iqa_cli.text import one_line
 
+#: Of all these packages.
+LICENCE = "Apache-2.0"
+
 
 @dataclass(frozen=True)
 class Packaged:
@@ -36,6 +39,11 @@ class Packaged:
 def architecture_of(kind: str) -> str:
     """Name in timm of a kind."""
     return f"tf_efficientnet_{kind}"
+
+
+def network_of(kind: str) -> str:
+    """What a card calls the network of a kind, and what it was trained on."""
+    return f"EfficientNet-{kind.title()}, ImageNet"
 
 
 def package_of(kind: str) -> str:

@@ -19,26 +19,21 @@ from iqa_cli.errors import UsageError, WeightsError
 from iqa_cli.tensorfile import read_header
 from iqa_cli.text import one_line, printable
 from iqa_cli.training.config import DistillConfig
-from iqa_cli.training.efficientnet import package_of
+from iqa_cli.training.efficientnet import LICENCE, network_of, package_of
 from iqa_cli.training.starts import file_sha256
 
 RECIPE_KEY = "iqa_start"
 UNKNOWN = "origin not documented"
-TEACHER = {
-    "network": "EfficientNet-Lite0, ImageNet",
-    "package": package_of("lite0"),
-    "licence": "Apache-2.0",
-}
 
 
 def _teachers(kinds: Sequence[str]) -> dict[str, str | None]:
-    """What `TEACHER` says, of some kinds of EfficientNet-Lite, with the versions of the packages."""
+    """What a recipe says of some kinds of EfficientNet-Lite that teach."""
     packages = [package_of(kind) for kind in kinds]
     versions = [_version(package) for package in packages]
     return {
-        "network": " and ".join(f"EfficientNet-{kind.title()}, ImageNet" for kind in kinds),
+        "network": " and ".join(map(network_of, kinds)),
         "package": ", ".join(packages),
-        "licence": TEACHER["licence"],
+        "licence": LICENCE,
         "version": versions[0] if len(kinds) == 1 else ", ".join(map(str, versions)),
     }
 

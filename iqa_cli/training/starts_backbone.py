@@ -17,7 +17,7 @@ from iqa_cli.networks.timm_backbone import Backbone
 from iqa_cli.tensorfile import read_file, read_header
 from iqa_cli.text import one_line, printable
 from iqa_cli.training.config import PACKAGED
-from iqa_cli.training.efficientnet import architecture_of, efficientnet_lite
+from iqa_cli.training.efficientnet import LICENCE, architecture_of, efficientnet_lite
 from iqa_cli.training.fields import nearest
 from iqa_cli.training.provenance import UNKNOWN
 from iqa_cli.training.starts import INT8_STRIDES, file_sha256, load_resnet50_int8
@@ -126,7 +126,7 @@ def _load_packaged(backbone: Backbone, config: Any, name: str) -> dict[str, Any]
         "sha256": file_sha256(packaged.path),
         "what": f"ImageNet EfficientNet-{name.title()}",
         "origin": {"package": packaged.package, "version": metadata.version(packaged.package)},
-        "licence": f"{packaged.package}, Apache-2.0",
+        "licence": f"{packaged.package}, {LICENCE}",
     }
 
 
