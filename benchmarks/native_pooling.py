@@ -1,22 +1,23 @@
-"""How the native crops of large photographs should be pooled: which share of them, and with which weight.
+"""Where the native crops of large photographs should be taken, and how they should be pooled.
 
-python -m benchmarks.native_pooling large/ [--model mfenet] [--rows rows.jsonl] [--levels 1 3 5]
+python -m benchmarks.native_pooling large/ [--model mfenet] [--rows rows.jsonl] [--levels 1 3 5] [--every 2]
 
 `large/` holds undistorted photographs above the size that is tiled whole (`SizePolicy.near_side`). Every
-second one is also distorted at its full size. What the network says of each crop goes to `--rows` (the same
-command goes on from there). For each way of pooling: mean score (MOS, 0 to 1, before calibration) and its
-standard deviation over the undistorted photographs; and of each distortion the mean fall of the score against
-the photograph itself, and the share of photographs that fall.
+second one (`--every`) is also distorted at its full size. What the network says of nine crops spread evenly
+and of 40, and how sharp these are, goes to `--rows` (the same command goes on from there). For each way:
+number of crops that the network sees, mean score (MOS, 0 to 1, before calibration) and its standard deviation
+over the undistorted photographs; and of each distortion the mean fall of the score against the photograph
+itself, and the share of photographs that fall.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,59 +27,105 @@ from iqa_cli.images.crops import iter_crops
 from iqa_cli.images.decode import open_photo
 from iqa_cli.images.distortions import distort
 from iqa_cli.images.policy import SizePolicy
-from iqa_cli.scoring.pooling import counted
+from iqa_cli.images.sharpest import sharpness
 from iqa_cli.training.crops import to_tensor
 from iqa_cli.training.pictures import decode
 from iqa_cli.weights import load_network
 
 TYPES = ("gaussian_blur", "motion_blur", "white_noise", "jpeg")
-#: Weight of the native crops, and the share of them that counts.
-WAYS = ((0.5, 1.0), (0.5, 1 / 2), (0.5, 1 / 3), (0.3, 1.0), (0.3, 1 / 2), (0.3, 1 / 3), (0.0, 1.0))
+EVEN, PLACES = 9, 40
 Row = dict[str, Any]
 
 
+class Way(NamedTuple):
+    """What the native crops say: a name, the crops that the network sees, their share of the score, and the
+    value of the native view of a row."""
+
+    name: str
+    crops: int
+    weight: float
+    value: Callable[[Row], float]
+
+
+def best(values: Sequence[float], number: int) -> float:
+    """Mean of the highest."""
+    return float(np.mean(sorted(values, reverse=True)[:number]))
+
+
+def sharp(kept: int, counted: int) -> Way:
+    """The sharpest of the 40 places, of which the best count."""
+
+    def value(row: Row) -> float:
+        chosen = sorted(row["places"], key=lambda place: -place[0])[:kept]
+        return best([said for _, said in chosen], counted)
+
+    return Way(f"sharpest {kept} of {PLACES}, best {counted}", kept, 0.5, value)
+
+
+WAYS = (
+    Way(f"{EVEN} evenly", EVEN, 0.5, lambda row: best(row["even"], EVEN)),
+    Way(f"{EVEN} evenly, best 3", EVEN, 0.5, lambda row: best(row["even"], 3)),
+    sharp(3, 3),
+    sharp(4, 3),
+    sharp(4, 4),
+    sharp(6, 3),
+    sharp(9, 3),
+    Way(f"{PLACES} evenly, best 3", PLACES, 0.5, lambda row: best([said for _, said in row["places"]], 3)),
+    Way("none", 0, 0.0, lambda row: 0.0),
+)
+
+
 @torch.inference_mode()
-def look(network: Any, policy: SizePolicy, image: np.ndarray) -> dict[str, list[float]]:
-    """View -> what the network says of each of its crops; of other views than the native one, their mean as
-    the policy weights them."""
-    said: dict[str, list[tuple[float, float]]] = {}
+def look(network: Any, policy: SizePolicy, image: np.ndarray) -> Row:
+    """What the network says of the crops of a picture: of other views than the native one the mean as the
+    policy weights them; "even" and "places" for the native crops, these with their sharpness."""
+    evenly = replace(policy, native_places=0, native_weight=0.5, native_best=1.0)
+    everywhere = replace(evenly, native_crops=PLACES, native_weight=1.0, glance_weight=0.0)
     with open_photo(image) as photo:
-        crops = list(iter_crops(photo, policy, quick=True))
-    for start in range(0, len(crops), 4):
-        some = crops[start : start + 4]
-        for crop, value in zip(some, network(to_tensor(np.stack([c.pixels for c in some]))), strict=True):
-            said.setdefault(crop.view, []).append((float(value), crop.weight))
-    found = {}
-    for view, of_view in said.items():
-        values, weights = np.array(of_view).T
-        found[view] = values.tolist() if view == "native" else [float(values @ weights / weights.sum())]
-    return found
+        crops = list(iter_crops(photo, replace(evenly, native_crops=EVEN), quick=True))
+        places = list(iter_crops(photo, everywhere, quick=True))
+    values = said(network, [crop.pixels for crop in crops])
+    row: Row = {"even": [v for crop, v in zip(crops, values, strict=True) if crop.view == "native"]}
+    for view in {crop.view for crop in crops} - {"native"}:
+        seen = [(v, crop.weight) for crop, v in zip(crops, values, strict=True) if crop.view == view]
+        row[view] = sum(v * weight for v, weight in seen) / sum(weight for _, weight in seen)
+    pixels = [crop.pixels for crop in places]
+    row["places"] = [[sharpness(p), v] for p, v in zip(pixels, said(network, pixels), strict=True)]
+    return row
 
 
-def pooled(row: Row, native_weight: float, best: float, glance: float) -> float:
-    """Raw score of a picture by one way of pooling."""
-    score = float(np.mean(row["whole"]))
-    if "native" in row:
-        raw = np.array(row["native"])
-        weight = counted(raw, np.full(len(raw), 1 / len(raw)), np.full(len(raw), best))
-        score = (1 - native_weight) * score + native_weight * float(weight @ raw)
-    return (1 - glance) * score + glance * float(np.mean(row["glance"])) if glance else score
+def said(network: Any, pixels: Sequence[np.ndarray]) -> list[float]:
+    """Output of the network for each crop."""
+    batches = [to_tensor(np.stack(pixels[start : start + 4])) for start in range(0, len(pixels), 4)]
+    return [float(value) for batch in batches for value in network(batch)]
+
+
+def pooled(row: Row, way: Way, glance: float) -> float:
+    """Raw score of a picture by one way."""
+    score = (1 - way.weight) * row["whole"] + (way.weight * way.value(row) if way.weight else 0.0)
+    return float((1 - glance) * score + glance * row["glance"]) if glance else float(score)
 
 
 def print_table(rows: Sequence[Row], glance: float) -> None:
     """A row for each way of pooling."""
     kinds = sorted({(r["type"], r["level"]) for r in rows if r["type"]}, key=lambda kind: (kind[1], kind[0]))
-    print("| weight | best | undistorted | sd | " + " | ".join(f"{t} {level}" for t, level in kinds) + " |")
-    print("|--:|--:|--:|--:|" + "--:|" * len(kinds))
-    for weight, best in WAYS:
-        clean = {r["name"]: pooled(r, weight, best, glance) for r in rows if not r["type"]}
+    print(
+        "| native crops | seen | undistorted | sd | "
+        + " | ".join(f"{t} {level}" for t, level in kinds)
+        + " |"
+    )
+    print("|---|--:|--:|--:|" + "--:|" * len(kinds))
+    for way in WAYS:
+        clean = {r["name"]: pooled(r, way, glance) for r in rows if not r["type"]}
         cells = []
         for kind in kinds:
             its = [r for r in rows if (r["type"], r["level"]) == kind]
-            falls = np.array([clean[r["name"]] - pooled(r, weight, best, glance) for r in its])
+            falls = np.array([clean[r["name"]] - pooled(r, way, glance) for r in its])
             cells.append(f"{falls.mean():.3f}, {(falls > 0).mean():.2f}")
         values = np.array(list(clean.values()))
-        print(f"| {weight:g} | {best:.2f} | {values.mean():.3f} | {values.std():.3f} | {' | '.join(cells)} |")
+        print(
+            f"| {way.name} | {way.crops} | {values.mean():.3f} | {values.std():.3f} | {' | '.join(cells)} |"
+        )
 
 
 def main() -> None:
@@ -88,18 +135,19 @@ def main() -> None:
     parser.add_argument("--model", default="mfenet")
     parser.add_argument("--rows", type=Path, default=Path("runs/native_pooling.jsonl"))
     parser.add_argument("--levels", type=int, nargs="+", default=[1, 3, 5])
+    parser.add_argument("--every", type=int, default=2, help="which photographs are distorted, too")
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     card, network = load_network(given.model)
-    policy = replace(card.policy(), native_weight=0.5)
+    policy = card.policy()
     given.rows.parent.mkdir(parents=True, exist_ok=True)
     known = given.rows.read_text().splitlines() if given.rows.exists() else []
     rows: list[Row] = [json.loads(line) for line in known]
     done = {(r["name"], r["type"], r["level"]) for r in rows}
     sources = find_sources(given.folder)
     wanted: list[tuple[Any, str | None, int]] = [(source, None, 0) for source in sources]
-    wanted += [(s, name, level) for level in given.levels for name in TYPES for s in sources[::2]]
+    wanted += [(s, name, level) for level in given.levels for name in TYPES for s in sources[:: given.every]]
     with given.rows.open("a") as file:
         for source, name, level in wanted:
             if (source.name, name, level) in done:

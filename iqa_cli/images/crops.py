@@ -16,6 +16,7 @@ import numpy as np
 from iqa_cli.errors import ImageError
 from iqa_cli.images.photo import Photo
 from iqa_cli.images.policy import CORNERS_AND_MIDDLE, Mode, SizePolicy
+from iqa_cli.images.sharpest import sharpest
 
 # In the order in which the views of a picture are looked at.
 View = Literal["tiles", "whole", "native", "glance"]
@@ -120,7 +121,8 @@ def iter_shared_crops(
 
 class _Part(NamedTuple):
     """What is looked at: a view, its size, its share of the score, the upper left corners of its crops, which
-    share of them counts, and the share of each in the view's, summing to 1 (all the same if not given)."""
+    share of them counts, the share of each in the view's, summing to 1 (all the same if not given), and how
+    many of these crops are taken, the sharpest (0: all)."""
 
     view: View
     size: tuple[int, int]
@@ -128,10 +130,15 @@ class _Part(NamedTuple):
     places: list[tuple[int, int]]
     best: float = 1.0
     shares: list[float] | None = None
+    sharpest: int = 0
+
+    @property
+    def count(self) -> int:
+        return min(len(self.places), self.sharpest or len(self.places))
 
     def weight(self, number: int) -> float:
         """Share of the score of one of the crops."""
-        return self.share / len(self.places) if self.shares is None else self.share * self.shares[number]
+        return self.share / self.count if self.shares is None else self.share * self.shares[number]
 
 
 def _plan(width: int, height: int, policy: SizePolicy, mode: Mode) -> list[_Part]:
@@ -159,8 +166,9 @@ def _plan(width: int, height: int, policy: SizePolicy, mode: Mode) -> list[_Part
         whole_size = policy.whole_size(width, height)
         parts.append(_centred("whole", whole_size, 1 - policy.native_weight, policy))
     if policy.native_weight > 0:
-        places = _spread(width, height, policy)
-        parts.append(_Part("native", size, policy.native_weight, places, policy.native_best))
+        places = _spread(width, height, policy.crop, policy.native_places or policy.native_crops)
+        few = policy.native_crops if policy.native_places else 0
+        parts.append(_Part("native", size, policy.native_weight, places, policy.native_best, sharpest=few))
     return parts
 
 
@@ -229,13 +237,12 @@ def _centre_shares(
     return [count / sum(counts) for count in counts]
 
 
-def _spread(width: int, height: int, policy: SizePolicy) -> list[tuple[int, int]]:
-    """Corners of about `native_crops` crops, one in the middle of every cell of a grid near the aspect ratio.
+def _spread(width: int, height: int, crop: int, wanted: int) -> list[tuple[int, int]]:
+    """Corners of about so many crops, one in the middle of every cell of a grid near the aspect ratio.
 
     Middles of cells rather than a grid from edge to edge: the corners of a photograph are the least looked
     at.
     """
-    crop, wanted = policy.crop, policy.native_crops
     longer, shorter = max(width, height), min(width, height)
     # As many cells along a side as keeps them near square; never more than fit without falling on each other.
     few = min(max(1, round((wanted * shorter / longer) ** 0.5)), -(-shorter // crop))
@@ -264,10 +271,12 @@ def _generate(
         level = policy.backgrounds[background] if photo.has_alpha else None
         for seen in sorted(parts.values(), key=lambda part: get_args(View).index(part.view)):
             view, size, places = seen.view, seen.size, seen.places
+            w, h = min(policy.crop, size[0]), min(policy.crop, size[1])
             counted = [(i, part) for i, plan in enumerate(plans) for part in plan if part.view == view]
             cut = cutter(averaged if size in reduced else photo, size, policy.kernel, level, quick)
+            if seen.sharpest:
+                places = sharpest(cut, places, (w, h), seen.sharpest)
             for number, (x, y) in enumerate(places):
-                w, h = min(policy.crop, size[0]), min(policy.crop, size[1])
                 pixels = mirrored(cut(x, y, w, h), policy.crop)
                 for index, part in counted:
                     yield index, Crop(view, background, part.weight(number), pixels, part.best)

@@ -16,6 +16,8 @@ from typing import Any, Literal
 Mode = Literal["default", "native", "fast"]
 #: Crops a side up to which four corners and the middle are enough of a reduced view.
 CORNERS_AND_MIDDLE = 2.25
+#: What stands for a key that a card does not have.
+_BEFORE = {"centre_sigma": 0.0, "native_places": 0, "native_crops": 9, "native_best": 1 / 3}
 KERNELS = ("lanczos", "bicubic", "hamming", "bilinear", "box")
 
 
@@ -27,7 +29,11 @@ class SizePolicy:
         crop: Side of the square crops the network sees, in pixels.
         near_side: Up to this geometric-mean side sqrt(w * h) a picture is tiled as it is.
         reduced_side: A larger one is reduced to this geometric-mean side: its whole view.
-        native_crops: About so many native-resolution crops are spread over a larger photograph.
+        native_crops: So many crops of a larger photograph are taken at its own resolution, about as many
+            where they are spread evenly.
+        native_places: Of about so many places, spread evenly over a larger photograph, the native crops are
+            taken at the sharpest (`iqa_cli.images.sharpest`): what a photograph is sharp in is what it was
+            taken of. 0: the native crops themselves are spread evenly.
         native_weight: Weight in 0..1 of the mean of the native crops against the mean of the whole view.
         native_best: Share in 0..1, not 0, of the native crops that count: those with the highest scores.
             What is out of focus on purpose, or sky, is no fault of a photograph; what is blurred, noisy or
@@ -48,9 +54,10 @@ class SizePolicy:
     crop: int = 224
     near_side: int = 720
     reduced_side: int = 512
-    native_crops: int = 9
+    native_crops: int = 4
+    native_places: int = 40
     native_weight: float = 0.5
-    native_best: float = 1 / 3
+    native_best: float = 0.75
     glance_weight: float = 0.0
     centre_sigma: float = 0.45
     min_side: int = 16
@@ -63,6 +70,12 @@ class SizePolicy:
         for name in ("near_side", "reduced_side"):
             if getattr(self, name) < self.crop:
                 raise ValueError(f"size policy: {name} must be at least the crop ({self.crop})")
+        if self.native_places != 0:
+            _require_positive_int("native_places", self.native_places)
+            if self.native_places < self.native_crops:
+                raise ValueError(
+                    f"size policy: native_places must be 0, or native_crops ({self.native_crops}) or more"
+                )
         if self.reduced_side > self.near_side:
             # Otherwise a picture just over the limit would have to be enlarged.
             raise ValueError("size policy: reduced_side must not exceed near_side")
@@ -115,8 +128,8 @@ class SizePolicy:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> SizePolicy:
-        """A policy from the values of `to_dict`; keys that are absent keep their default, but for
-        `centre_sigma`, which is 0 on the cards of weights that were calibrated before there was one.
+        """A policy from the values of `to_dict`; keys that are absent keep their default, but for those in
+        `_BEFORE`, which say what was looked at by weights that were calibrated before there was such a key.
 
         Raises:
             ValueError: for an unknown key or a value out of its range.
@@ -125,7 +138,7 @@ class SizePolicy:
         unknown = sorted(str(key) for key in values if key not in known)
         if unknown:
             raise ValueError(f"size policy: unknown key {', '.join(unknown)}")
-        plain = {"centre_sigma": 0.0, **values}
+        plain = {**_BEFORE, **values}
         if isinstance(plain.get("backgrounds"), list):
             plain["backgrounds"] = tuple(plain["backgrounds"])
         return cls(**plain)
@@ -138,8 +151,7 @@ class SizePolicy:
             f"The network looks at crops of {crop}x{crop} pixels, placed on a fixed grid; nothing is random.",
             f"A picture of up to {near}x{near} pixels (or that area) is tiled at its own resolution.",
             f"A larger one is seen twice: reduced to the area of {reduced}x{reduced} pixels ({self.kernel}, "
-            f"the shorter side not under {crop}) and tiled, and in about {self.native_crops} crops at its "
-            f"own resolution, spread evenly over it.",
+            f"the shorter side not under {crop}) and tiled, and in {self._describe_native()}.",
             f"Of the score of a larger picture, the native crops count {self.native_weight:.0%} and the "
             f"reduced view {1 - self.native_weight:.0%}.",
             *self._describe_centre(),
@@ -153,6 +165,14 @@ class SizePolicy:
             f"A transparent picture is scored over a dark (grey {dark}) and a light (grey {light}) "
             f"background; the worse score is kept.",
         ]
+
+    def _describe_native(self) -> str:
+        if self.native_places:
+            return (
+                f"{self.native_crops} crops at its own resolution, the sharpest of about "
+                f"{self.native_places} that are spread evenly over it"
+            )
+        return f"about {self.native_crops} crops at its own resolution, spread evenly over it"
 
     def _describe_centre(self) -> list[str]:
         if not self.centre_sigma:

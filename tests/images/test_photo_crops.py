@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,8 +19,10 @@ from iqa_cli.images.crops import Crop, _plan, grid_positions, iter_crops
 from iqa_cli.images.decode import open_photo
 from iqa_cli.images.photo import Photo
 from iqa_cli.images.policy import Mode, SizePolicy
+from iqa_cli.images.sharpest import sharpness
 
 POLICY = SizePolicy()
+EVENLY = SizePolicy(native_crops=9, native_places=0, native_best=1 / 3)
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 
@@ -30,7 +33,7 @@ def crops_of(picture: object, mode: Mode = "default", policy: SizePolicy = POLIC
 
 def planned(width: int, height: int, mode: Mode) -> int:
     """The number of crops of a picture of this size, which need not be made to know it."""
-    return sum(len(part.places) for part in _plan(width, height, POLICY, mode))
+    return sum(part.count for part in _plan(width, height, POLICY, mode))
 
 
 def coordinates(width: int, height: int) -> np.ndarray:
@@ -205,7 +208,7 @@ def test_native_mode_covers_the_full_resolution() -> None:
 )
 def test_larger_photograph_is_seen_twice(size: tuple[int, int], grid: tuple[int, int]) -> None:
     picture = coordinates(*size)
-    crops = crops_of(picture)
+    crops = crops_of(picture, policy=EVENLY)
     native = [crop for crop in crops if crop.view == "native"]
     whole = [crop for crop in crops if crop.view == "whole"]
     assert len(native) + len(whole) == len(crops)
@@ -217,6 +220,35 @@ def test_larger_photograph_is_seen_twice(size: tuple[int, int], grid: tuple[int,
     # Spread symmetrically: the middle of the crops is the middle of the picture.
     assert np.mean([x for x, _ in places]) + 112 == pytest.approx(size[0] / 2, abs=1)
     assert np.mean([y for _, y in places]) + 112 == pytest.approx(size[1] / 2, abs=1)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_native_crops_are_taken_where_the_photograph_is_sharp(examples: Path, turned: bool) -> None:
+    with Image.open(examples / "lunch.jpg") as small:
+        picture = np.asarray(small.convert("RGB").resize((2400, 1600), Image.Resampling.BICUBIC)).copy()
+    # A sharp subject in a soft picture, off the middle: enlarged six times nothing else is sharp.
+    with Image.open(examples / "alpaca.jpg") as subject:
+        picture[900:1400, 1500:2000] = np.asarray(subject.convert("RGB"))[:500, :500]
+    picture = np.ascontiguousarray(picture.transpose(1, 0, 2)) if turned else picture
+    native = [crop for crop in crops_of(picture) if crop.view == "native"]
+    assert len(native) == POLICY.native_crops == 4
+    assert sum(crop.weight for crop in native) == pytest.approx(POLICY.native_weight)
+    inside = 0
+    for crop in native:
+        found = cv2.matchTemplate(picture, crop.pixels, cv2.TM_SQDIFF)
+        _, _, (x, y), _ = cv2.minMaxLoc(found)
+        x, y = (y, x) if turned else (x, y)
+        inside += min(x + 224, 2000) - max(x, 1500) > 0 and min(y + 224, 1400) - max(y, 900) > 0
+    assert inside == 4
+    # Spread evenly as many crops hit it once at most.
+    even = [crop for crop in crops_of(picture, policy=EVENLY) if crop.view == "native"]
+    assert max(sharpness(crop.pixels) for crop in even) < np.mean([sharpness(crop.pixels) for crop in native])
+
+
+def test_of_equally_sharp_places_the_first_are_taken() -> None:
+    native = [crop for crop in crops_of(Image.new("RGB", (2400, 1600))) if crop.view == "native"]
+    assert [sharpness(crop.pixels) for crop in native] == [0, 0, 0, 0]
+    assert sharpness(np.zeros((2, 300, 3), np.uint8)) == sharpness(np.zeros((300, 2, 3), np.uint8)) == 0
 
 
 def test_whole_view_is_the_reduced_picture(examples: Path) -> None:
@@ -329,7 +361,9 @@ def test_crops_are_made_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch)
         assert calls == ["resized"]
         first_native = next(crop for crop in crops if crop.view == "native")
         assert first_native.view == "native"
-        assert calls == ["resized", "region"]
+        # The places are looked at before one is chosen; what is not chosen is not kept.
+        assert calls[0] == "resized"
+        assert 30 <= calls.count("region") == len(calls) - 1 <= POLICY.native_places + 1
 
 
 def test_crops_are_the_same_every_time(dog: Image.Image) -> None:

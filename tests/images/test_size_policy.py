@@ -13,8 +13,9 @@ from iqa_cli.images.policy import SizePolicy
 def test_through_json_and_back() -> None:
     policy = SizePolicy(native_crops=12, native_weight=0.25, kernel="bicubic", backgrounds=(0, 255))
     assert SizePolicy.from_dict(json.loads(json.dumps(policy.to_dict()))) == policy
-    # A card from before the middle counted more means what it meant then.
-    assert SizePolicy.from_dict({}) == SizePolicy(centre_sigma=0.0)
+    # A card from before the middle counted more, and the sharpest crops, means what it meant then.
+    before = {"centre_sigma": 0.0, "native_places": 0, "native_crops": 9, "native_best": 1 / 3}
+    assert SizePolicy.from_dict({}) == SizePolicy(**before)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,9 @@ def test_through_json_and_back() -> None:
         ({"near_side": 100}, "near_side"),
         ({"reduced_side": 900}, "reduced_side"),
         ({"native_crops": -1}, "native_crops"),
+        ({"native_places": -1}, "native_places"),
+        ({"native_places": 3}, "native_places"),
+        ({"native_places": 40.0}, "native_places"),
         ({"native_weight": 1.5}, "native_weight"),
         ({"native_weight": float("nan")}, "native_weight"),
         ({"native_weight": "half"}, "native_weight"),
@@ -69,7 +73,8 @@ def test_words_follow_the_numbers() -> None:
         "640x640",
         "25%",
         "75%",
-        "33%",
+        "4 crops at its own resolution, the sharpest of about 40",
+        "best-scored 75%",
         "0.45 half sides",
         "box",
         "under 20",
@@ -78,8 +83,9 @@ def test_words_follow_the_numbers() -> None:
         "--native",
     ):
         assert words in text
-    assert "33%" not in " ".join(SizePolicy(native_best=1).describe())
-    assert "in the middle" not in " ".join(SizePolicy(centre_sigma=0).describe())
+    assert "best-scored" not in " ".join(SizePolicy(native_best=1).describe())
+    assert "sharpest" not in " ".join(SizePolicy(native_places=0).describe())
+    assert "one more crop" not in " ".join(SizePolicy(centre_sigma=0).describe())
     for line in SizePolicy().describe():
         assert line.endswith(".")
         assert line.isprintable()
