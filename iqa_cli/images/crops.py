@@ -133,12 +133,12 @@ class _Part(NamedTuple):
     sharpest: int = 0
 
     @property
-    def count(self) -> int:
+    def taken(self) -> int:
         return min(len(self.places), self.sharpest or len(self.places))
 
     def weight(self, number: int) -> float:
         """Share of the score of one of the crops."""
-        return self.share / self.count if self.shares is None else self.share * self.shares[number]
+        return self.share / self.taken if self.shares is None else self.share * self.shares[number]
 
 
 def _plan(width: int, height: int, policy: SizePolicy, mode: Mode) -> list[_Part]:

@@ -33,7 +33,7 @@ def crops_of(picture: object, mode: Mode = "default", policy: SizePolicy = POLIC
 
 def planned(width: int, height: int, mode: Mode) -> int:
     """The number of crops of a picture of this size, which need not be made to know it."""
-    return sum(part.count for part in _plan(width, height, POLICY, mode))
+    return sum(part.taken for part in _plan(width, height, POLICY, mode))
 
 
 def coordinates(width: int, height: int) -> np.ndarray:
