@@ -56,7 +56,7 @@ def test_100_megapixels(huge_png: Path) -> None:
     # Pillow keeps RGB in four bytes a pixel: 381 MiB. Python, NumPy and Pillow take about 60 more.
     assert found["decoded"] < 381 + 130  # type: ignore[operator]
     assert found["after"] - found["decoded"] < 40  # type: ignore[operator]
-    assert found["kinds"] == {"whole": 9, "native": 9 + 45 * 45}
+    assert found["kinds"] == {"whole": 9, "native": 4 + 45 * 45}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -64,4 +64,4 @@ def test_transparency_and_orientation_copy_nothing_whole() -> None:
     found = measure("RGBA", "6")
     # The picture itself is 137 MiB; premultiplying, turning or converting it whole would show.
     assert found["after"] - found["decoded"] < 70  # type: ignore[operator]
-    assert found["kinds"] == {"whole": 18, "native": 18 + 2 * 27 * 27}
+    assert found["kinds"] == {"whole": 18, "native": 8 + 2 * 27 * 27}
