@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from iqa_cli.errors import UsageError
+from iqa_cli.finding import find_weights
 from iqa_cli.networks.mfenet import MFENetConfig
 from iqa_cli.training.beginning import Parts, Seen
 from iqa_cli.training.beginning_backbone import BackboneBeginning, fill, fixed_fields
 from iqa_cli.training.options import RunOptions
 from iqa_cli.training.provenance import check_pristine, read_recipe, starting_points
 from iqa_cli.training.starts import INT8_STRIDES, load_qen, load_resnet50_int8
+from iqa_cli.training.starts_backbone import network_fields as fields_of_backbone
 from iqa_cli.training.starts_dan import load_dan, network_fields, read_dan_recipe
+from iqa_cli.weights import read_card
 
 #: Kind of start of the distortion branch -> the option that gives it.
 _DAN_STARTS = {"imagenet": "--resnet50", "contrastive": "--dan"}
@@ -62,7 +65,9 @@ class Starts(BackboneBeginning):
 
     def replaced(self, run: RunOptions) -> tuple[str, ...]:
         of_dan = ("dan.",) if run.dan or run.resnet50 else ()
-        return (*of_dan, *_ON_WIDTHS) if run.backbone else of_dan
+        if not run.backbone:
+            return of_dan
+        return (*of_dan, *(("qen.",) if _of_the_same_kind(run) else _ON_WIDTHS))
 
     def load(self, run: RunOptions, network: Any, parts: Parts, seen: Seen) -> list[dict[str, Any]]:
         qen, resnet50, dan = (run.path(key) for key in ("qen", "resnet50", "dan"))
@@ -76,3 +81,19 @@ class Starts(BackboneBeginning):
             check_pristine("--qen", read_recipe(qen), of_qen)
         of_backbone = fill(network.qen, network.config, run)
         return [*starting_points(qen, resnet50, dan, parts, of_qen, of_dan), *of_backbone]
+
+
+def _of_the_same_kind(run: RunOptions) -> bool:
+    """Whether each weight of `--start` has a backbone as that of `--backbone`, so that what stands behind it
+    fits the other's maps, too.
+
+    Raises:
+        WeightsError: One of them is missing or damaged.
+    """
+    given = fields_of_backbone(str(run.backbone))
+    cards = [read_card(find_weights(name)) for name in run.start]
+    return bool(given) and all(
+        given["backbone"] == card.config.get("backbone", "")
+        and given["normalisation"] == card.config.get("normalisation")
+        for card in cards
+    )

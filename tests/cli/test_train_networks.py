@@ -151,12 +151,30 @@ def test_an_mfenet_takes_the_backbone_of_a_finished_weight_as_its_quality_branch
     for name in taken:
         assert torch.equal(ours[f"qen.{name}"], theirs[f"encoder.backbone.{name}"]), name
     assert iqa("score", examples / "dog.jpg", "--model", weight).code == 0
-    # And that of a finished MFE-Net, for another one: everything else begins anew.
-    again = train_network("mfenet", *options, "--start", weight, "--backbone", given, "-o", "again")
+    # In a finished MFE-Net with a backbone of that kind it takes the place of that one alone.
+    untrained = ["--set", "epochs=0", "-o", "again"]
+    again = train_network("mfenet", *options, "--start", weight, "--backbone", given, *untrained)
     assert again.code == 0, again.err
     points = _card(iqa, "again/mfenet.safetensors")["starting_points"]
-    assert [p["branch"] for p in points][1:] == ["backbone"]
-    assert "all but qen" in points[0]["branch"]
+    assert [p["branch"] for p in points] == ["all but qen", "backbone"]
+    kept = load_file("again/mfenet.safetensors")
+    assert all(torch.equal(kept[name], ours[name]) for name in ours if not name.startswith("qen."))
+
+
+def test_a_backbone_of_another_kind_leaves_only_the_distortion_branch_of_a_start(
+    iqa: Iqa, train_network: TrainNetwork
+) -> None:
+    options = ["--net", "dan=none", "--net", "head_width=8"]
+    van = train_network("mfenet", *options, "--net", "van=tiny", "-o", "van")
+    assert van.code == 0, van.err
+    assert train_network("qfm-iqm", *QFM).code == 0
+    given = "runs/qfm-iqm/qfm-iqm.safetensors"
+    result = train_network(
+        "mfenet", *options, "--start", "van/mfenet.safetensors", "--backbone", given, "-o", "again"
+    )
+    assert result.code == 0, result.err
+    points = _card(iqa, "again/mfenet.safetensors")["starting_points"]
+    assert points[0]["branch"] == "all but qen, projections, fusions, hfen, ffms, head"
 
 
 @pytest.mark.parametrize(("network", "net"), [("vcrnet", VCRNET), ("mfenet", ["--net", "dan=none"])])
