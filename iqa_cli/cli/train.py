@@ -140,7 +140,8 @@ def train(
         typer.Option(
             metavar="NAME|FILE",
             help="Weights to start the backbone from: lite0 (vcrnet), lite0 to lite2, a file, or the "
-            "backbone of a finished weight (qfm-iqm; mfenet: as QEN in place of the VAN).",
+            "backbone of a finished weight (qfm-iqm; mfenet: as QEN in place of the VAN; of the kind that "
+            "--start has, it takes the place of that alone).",
         ),
     ] = None,
     restoration: Annotated[
