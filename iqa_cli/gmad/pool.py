@@ -112,7 +112,7 @@ class NearDuplicates:
     that a pool of any size costs a few decodings.
 
     Distorted copies of one known reference resemble each other by design: only copies with the same pixels
-    count there. Otherwise it is what `iqa data duplicates` finds.
+    count there. Otherwise it is what `iqa data split --group-duplicates` finds.
 
     Attributes:
         unread: Places of pictures that could not be looked at, and why.
