@@ -30,7 +30,8 @@ from benchmarks.semantic_noise import spread
 from iqa_cli.datasets.record import ImageRecord
 from iqa_cli.datasets.registry import read_database
 from iqa_cli.networks.dan import DAN
-from iqa_cli.networks.mfenet import MFENet, MFENetConfig
+from iqa_cli.networks.mfenet import MFENet
+from iqa_cli.networks.mfenet_config import MFENetConfig
 from iqa_cli.training.crops import to_tensor
 from iqa_cli.training.pictures import decode
 from iqa_cli.training.starts import load_qen, load_resnet50_int8

@@ -8,7 +8,7 @@ from typing import Any
 
 from iqa_cli.errors import UsageError
 from iqa_cli.finding import find_weights
-from iqa_cli.networks.mfenet import MFENetConfig
+from iqa_cli.networks.mfenet_config import MFENetConfig
 from iqa_cli.training.beginning import Parts, Seen
 from iqa_cli.training.beginning_backbone import BackboneBeginning, fill, fixed_fields
 from iqa_cli.training.options import RunOptions

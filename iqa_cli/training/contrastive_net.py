@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from iqa_cli.networks.dan import DAN, DAN_WIDTHS
-from iqa_cli.networks.mfenet import IMAGENET_MEAN, IMAGENET_STD
+from iqa_cli.networks.numbers import IMAGENET_MEAN, IMAGENET_STD
 from iqa_cli.networks.points import skip_before_points
 
 Batch = TypeVar("Batch")

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from iqa_cli.errors import UsageError, WeightsError
-from iqa_cli.networks.mfenet import IMAGENET_MEAN, IMAGENET_STD
+from iqa_cli.networks.numbers import IMAGENET_MEAN, IMAGENET_STD
 from iqa_cli.networks.van import VAN, VAN_SIZES
 from iqa_cli.training.checkpoint import (
     append_log,

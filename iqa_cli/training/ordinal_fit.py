@@ -17,7 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from iqa_cli.images.distortions import LEVELS, TYPES
-from iqa_cli.networks.mfenet import MFENet, MFENetConfig
+from iqa_cli.networks.mfenet import MFENet
+from iqa_cli.networks.mfenet_config import MFENetConfig
 from iqa_cli.networks.ordinal_head import OrdinalHead, seen_of
 from iqa_cli.networks.picture_stats import STATISTICS
 from iqa_cli.training.crops import Image

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from iqa_cli.networks.mfenet import MFENet, MFENetConfig
+from iqa_cli.networks.mfenet import MFENet
+from iqa_cli.networks.mfenet_config import MFENetConfig
 
 NAMES = ("blur", "noise", "jpeg")
 SMALL: dict[str, Any] = {"van": "tiny", "head_width": 8}

@@ -12,7 +12,8 @@ import torch
 from iqa_cli.errors import WeightsError
 from iqa_cli.networks.filling import unshipped_of
 from iqa_cli.networks.folding import fold_batchnorms
-from iqa_cli.networks.mfenet import MFENet, MFENetConfig
+from iqa_cli.networks.mfenet import MFENet
+from iqa_cli.networks.mfenet_config import MFENetConfig
 from iqa_cli.networks.registry import build
 from iqa_cli.networks.van import Block
 from iqa_cli.weights import load_network, read_card, save_weights, shipped_state

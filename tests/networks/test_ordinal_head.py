@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from iqa_cli.images.distortions import distort
-from iqa_cli.networks.mfenet import MFENet, MFENetConfig
+from iqa_cli.networks.mfenet import MFENet
+from iqa_cli.networks.mfenet_config import MFENetConfig
 from iqa_cli.networks.ordinal_head import SEEN, OrdinalHead
 from iqa_cli.networks.picture_stats import BINS, LAGS, LUMA_BINS, OCTAVES, STATISTICS, picture_statistics
 from iqa_cli.networks.said import Said

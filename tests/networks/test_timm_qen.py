@@ -10,7 +10,8 @@ import torch
 
 from iqa_cli.errors import WeightsError
 from iqa_cli.networks.folding import fold_batchnorms
-from iqa_cli.networks.mfenet import MFENet, MFENetConfig
+from iqa_cli.networks.mfenet import MFENet
+from iqa_cli.networks.mfenet_config import MFENetConfig
 from iqa_cli.networks.registry import build
 
 TINY = {"backbone": "test_efficientnet", "dan": "none", "head_width": 16, "pooling": "mean-std"}

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from iqa_cli.images.distortions import LEVELS, TYPES
-from iqa_cli.networks.mfenet import MFENet, MFENetConfig
+from iqa_cli.networks.mfenet import MFENet
+from iqa_cli.networks.mfenet_config import MFENetConfig
 from iqa_cli.networks.ordinal_head import SEEN
 from iqa_cli.networks.picture_stats import STATISTICS
 from iqa_cli.training import dan_heads, ordinal_fit

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from iqa_cli.errors import UsageError
-from iqa_cli.networks.mfenet import MFENetConfig
+from iqa_cli.networks.mfenet_config import MFENetConfig
 from iqa_cli.networks.registry import build
 from iqa_cli.training.checkpoint import claim_folder
 from iqa_cli.training.config import TrainConfig

@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import pytest
 
-from iqa_cli.networks.mfenet import MFENetConfig
+from iqa_cli.networks.mfenet_config import MFENetConfig
 from iqa_cli.networks.qfm_config import QFMIQMConfig
 from iqa_cli.networks.vcrnet import VCRNetConfig
 from iqa_cli.training.config import TrainConfig
