@@ -43,7 +43,8 @@ Up to 300 pictures (--embed) stand in the page itself, reduced; of more, beside
 it in a folder (report_files for report.html), which has to go with it. The
 large view shows the picture itself where the page still finds it.
 With --maps N the worst N have their map (iqa map), which takes about fifteen
-times as long as a score of a large photograph. With --store, a second run scores only what is new.
+times as long as a score of a large photograph. With --store, a second run
+scores only what is new.
 Ctrl-C ends the scoring; the page then shows what is done.
 
 \b
