@@ -6,9 +6,10 @@ Licence of this file: that of the project.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Any, Literal
 
+from iqa_cli.networks.config_fields import check_choices, from_known_fields
 from iqa_cli.networks.kernel_ridge import RidgeConfig, plain_fields
 from iqa_cli.networks.timm_qen import check_pyramid
 from iqa_cli.networks.van import VAN_SIZES
@@ -66,10 +67,7 @@ class MFENetConfig:
             raise ValueError(f"van must be one of {', '.join(VAN_SIZES)}, not {self.van!r}")
         if self.backbone:
             check_pyramid(self.backbone)
-        for name, hint in get_type_hints(type(self)).items():
-            allowed, value = get_args(hint), getattr(self, name)
-            if get_origin(hint) is Literal and value not in allowed:
-                raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
+        check_choices(self)
         if not isinstance(self.ffm, bool):
             raise ValueError(f"ffm must be true or false, not {self.ffm!r}")
         if not 0 <= self.dropout < 1:
@@ -111,7 +109,4 @@ class MFENetConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> MFENetConfig:
         """The config of a card; an unknown field is a ValueError."""
-        unknown = sorted(set(values) - {f.name for f in fields(cls)})
-        if unknown:
-            raise ValueError(f"unknown MFE-Net option: {', '.join(unknown)}")
-        return cls(**values)
+        return from_known_fields(cls, "MFE-Net", values)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Any, Literal
 
+from iqa_cli.networks.config_fields import check_choices, from_known_fields
 from iqa_cli.networks.kernel_ridge import RidgeConfig, plain_fields
 from iqa_cli.networks.timm_backbone import check_cut, layout_of
 
@@ -85,10 +86,7 @@ class QFMIQMConfig:
     ridge: RidgeConfig | None = None
 
     def __post_init__(self) -> None:
-        for name, hint in get_type_hints(type(self)).items():
-            allowed, value = get_args(hint), getattr(self, name)
-            if get_origin(hint) is Literal and value not in allowed:
-                raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
+        check_choices(self)
         for name, (low, high) in {**_WHOLE, **_SHARES}.items():
             self._check_number(name, low, high)
         if self.width % self.heads:
@@ -119,10 +117,7 @@ class QFMIQMConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> QFMIQMConfig:
         """The config of a card; an unknown field is a ValueError."""
-        unknown = sorted(set(values) - {f.name for f in fields(cls)})
-        if unknown:
-            raise ValueError(f"unknown QFM-IQM option: {', '.join(unknown)}")
-        return cls(**values)
+        return from_known_fields(cls, "QFM-IQM", values)
 
 
 #: The network of the paper's group, as far as it is known: DeiT-III ViT-S/16. Its ImageNet weights are to be

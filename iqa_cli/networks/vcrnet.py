@@ -22,12 +22,13 @@ Licence of this file: that of the project.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from iqa_cli.networks.config_fields import check_choices, from_known_fields
 from iqa_cli.networks.kernel_ridge import KernelRidge, RidgeConfig, WithRidge, plain_fields
 from iqa_cli.networks.numbers import in_float32
 from iqa_cli.networks.vcrnet_quality import BRANCH_WIDTH, QualityHead, Reduction, Trunk
@@ -68,10 +69,7 @@ class VCRNetConfig:
     ridge: RidgeConfig | None = None
 
     def __post_init__(self) -> None:
-        for name, hint in get_type_hints(type(self)).items():
-            allowed, value = get_args(hint), getattr(self, name)
-            if get_origin(hint) is Literal and value not in allowed:
-                raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
+        check_choices(self)
         if not isinstance(self.residual, bool):
             raise ValueError(f"residual must be true or false, not {self.residual!r}")
         if isinstance(self.dropout, bool) or not 0 <= self.dropout < 1:
@@ -87,10 +85,7 @@ class VCRNetConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> VCRNetConfig:
         """The config of a card; an unknown field is a ValueError."""
-        unknown = sorted(set(values) - {f.name for f in fields(cls)})
-        if unknown:
-            raise ValueError(f"unknown VCRNet option: {', '.join(unknown)}")
-        return cls(**values)
+        return from_known_fields(cls, "VCRNet", values)
 
 
 class VCRNet(WithRidge):
